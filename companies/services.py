@@ -1,0 +1,128 @@
+"""Onboarding and what a company's owner may change."""
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from core.errors import Conflict, Invalid, Problem
+
+from .models import COMPANY_SCOPES, ApiToken, Branch, Company, Environment, Member, Profile, Scope
+
+
+class CompanyExists(Conflict):
+    code = "company_exists"
+    help = "GET /api/companies/ shows it; a new token is made with POST /api/tokens/."
+
+
+class BranchExists(Conflict):
+    code = "branch_exists"
+    help = "GET /api/branches/ shows the company's branches."
+
+
+class MemberExists(Conflict):
+    code = "member_exists"
+
+
+@transaction.atomic
+def onboard_company(
+    *, head_office: dict[str, str], gateway: dict[str, str] | None = None, **fields: Any
+) -> tuple[Company, Branch, str]:
+    """Create a company, its head office and its first token: all or nothing.
+
+    Returns the token's secret, which cannot be read again. Raises CompanyExists.
+    """
+    _check_gateway(fields, gateway)
+    try:
+        with transaction.atomic():
+            company = Company.objects.create(**fields, **(gateway or {}))
+    except IntegrityError as exc:
+        raise CompanyExists(f"A company with the PIN {fields['pin']} exists already.") from exc
+    branch = Branch.objects.create(company=company, is_head_office=True, **head_office)
+    _, secret = ApiToken.issue(name="first token", scopes=COMPANY_SCOPES, company=company)
+    return company, branch, secret
+
+
+def _check_gateway(fields: dict[str, Any], gateway: dict[str, str] | None) -> None:
+    real = fields["environment"] != Environment.SIMULATOR
+    if fields["profile"] == Profile.GAVACONNECT and real and not gateway:
+        problem = Problem(
+            "gateway",
+            "The gavaconnect profile needs the keys of your application.",
+            "Copy consumer key, consumer secret and app id from KRA's developer portal.",
+        )
+        raise Invalid("The gateway's credentials are missing.", problems=[problem])
+
+
+def add_branch(*, company: Company, code: str, name: str, address: str = "") -> Branch:
+    try:
+        with transaction.atomic():
+            return Branch.objects.create(company=company, code=code, name=name, address=address)
+    except IntegrityError as exc:
+        raise BranchExists(f"Branch {code} exists already.") from exc
+
+
+def issue_token(
+    *,
+    company: Company,
+    name: str,
+    scopes: list[str],
+    device: Any = None,
+    expires_at: datetime | None = None,
+) -> tuple[ApiToken, str]:
+    """Make a token for a machine of the company. Raises Invalid for a scope it may not hold."""
+    unknown = [scope for scope in scopes if scope not in COMPANY_SCOPES]
+    if unknown or not scopes:
+        raise Invalid(
+            "The scopes are not valid.",
+            problems=[
+                Problem("scopes", f"Not available: {unknown}", f"Choose from {COMPANY_SCOPES}.")
+            ],
+        )
+    if expires_at is not None and expires_at <= timezone.now():
+        raise Invalid(
+            "The token would be expired already.",
+            problems=[Problem("expires_at", "It lies in the past.", "Give a future time.")],
+        )
+    return ApiToken.issue(
+        name=name, scopes=scopes, company=company, device=device, expires_at=expires_at
+    )
+
+
+def revoke_token(token: ApiToken) -> None:
+    """Stop a token for good; repeats change nothing."""
+    ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now())
+
+
+def issue_platform_token(*, name: str) -> str:
+    return ApiToken.issue(name=name, scopes=[Scope.PLATFORM.value])[1]
+
+
+@transaction.atomic
+def add_member(
+    *, company: Company, username: str, role: str, email: str = "", password: str | None = None
+) -> Member:
+    """Give a person a role. A new person gets the password, or cannot sign in until one is set."""
+    users = get_user_model().objects
+    user = users.filter(username=username).first()
+    if user is None:
+        if password is not None:
+            _check_password(password)
+        user = users.create_user(username=username, email=email, password=password)
+    try:
+        with transaction.atomic():
+            return Member.objects.create(company=company, user=user, role=role)
+    except IntegrityError as exc:
+        raise MemberExists(f"{username} has a role in this company already.") from exc
+
+
+def _check_password(password: str) -> None:
+    try:
+        validate_password(password)
+    except ValidationError as exc:
+        problems = [Problem("password", text, "Choose a stronger one.") for text in exc.messages]
+        raise Invalid("The password is too weak.", problems=problems) from exc

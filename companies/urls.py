@@ -1,0 +1,12 @@
+from django.urls import path
+
+from . import views
+
+urlpatterns = [
+    path("company/onboard/", views.OnboardView.as_view(), name="company-onboard"),
+    path("companies/", views.CompanyListView.as_view(), name="company-list"),
+    path("branches/", views.BranchListView.as_view(), name="branch-list"),
+    path("tokens/", views.TokenListView.as_view(), name="token-list"),
+    path("tokens/<int:pk>/", views.TokenView.as_view(), name="token"),
+    path("members/", views.MemberListView.as_view(), name="member-list"),
+]

@@ -1,0 +1,142 @@
+"""The manners every endpoint shares: reading JSON, answering errors, paging."""
+
+import logging
+import re
+from typing import Any, TypeVar
+
+import msgspec
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.http import Http404, HttpRequest, HttpResponse
+from rest_framework import exceptions, pagination, renderers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from .errors import DomainError, Invalid, NotFound, PayloadTooLarge, Problem
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+PATH = re.compile(r"^(?P<reason>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
+
+HELP = {
+    400: "Correct the request and send it again.",
+    401: "Send the header 'Authorization: Token <your token>'.",
+    403: "Ask the company's owner for a token with this scope.",
+    404: NotFound.help,
+    405: "See /api/docs/ for what this address accepts.",
+    415: "Send 'Content-Type: application/json'.",
+    429: "Wait for the number of seconds in the Retry-After header.",
+}
+
+
+def decode(request: Request, type_: type[T]) -> T:
+    """The request's JSON as a typed struct. Raises Invalid or PayloadTooLarge."""
+    try:
+        body = request._request.body
+    except RequestDataTooBig as exc:
+        raise PayloadTooLarge("The request body is larger than 1 MB.") from exc
+    try:
+        return msgspec.json.decode(body, type=type_)
+    except msgspec.ValidationError as exc:
+        raise Invalid("The request is not valid.", problems=[_problem(str(exc))]) from exc
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise Invalid(
+            "The body is not valid JSON.", problems=[Problem("", str(exc), "Send one JSON object.")]
+        ) from exc
+
+
+def _problem(message: str) -> Problem:
+    found = PATH.match(message)
+    reason, path = (found["reason"], found["path"] or "") if found else (message, "")
+    missing = re.match(r"Object missing required field `(.+)`", reason)
+    if missing:
+        path = f"{path}.{missing[1]}" if path else missing[1]
+        return Problem(path, "This field is required.", f"Add {missing[1]!r}.")
+    unknown = re.match(r"Object contains unknown field `(.+)`", reason)
+    if unknown:
+        path = f"{path}.{unknown[1]}" if path else unknown[1]
+        return Problem(path, "This field is unknown.", "Remove it; /api/docs/ lists the fields.")
+    return Problem(path, reason, "Correct this field; /api/docs/ shows its type.")
+
+
+class JSONRenderer(renderers.BaseRenderer):
+    """JSON by msgspec: Decimals as strings, structs as objects."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = None
+
+    def render(self, data: Any, *_: Any, **__: Any) -> bytes:
+        return b"" if data is None else msgspec.json.encode(data)
+
+
+def error_body(code: str, message: str, detail: Any = None, help: str = "") -> dict[str, Any]:
+    return {"error": {"code": code, "message": message, "detail": detail or [], "help": help}}
+
+
+def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """One shape for every refusal. An unexpected exception stays a 500 with its traceback."""
+    if isinstance(exc, RequestDataTooBig):
+        exc = PayloadTooLarge("The request body is larger than 1 MB.")
+    if isinstance(exc, DomainError):
+        detail = [
+            {"field": p.field, "reason": p.reason, "next_step": p.next_step} for p in exc.problems
+        ]
+        return Response(error_body(exc.code, exc.message, detail, exc.help), status=exc.status)
+    if isinstance(exc, Http404):
+        exc = exceptions.NotFound()
+    if isinstance(exc, PermissionDenied):
+        exc = exceptions.PermissionDenied()
+    if isinstance(exc, exceptions.APIException):
+        return _from_drf(exc)
+    return None
+
+
+def _from_drf(exc: exceptions.APIException) -> Response:
+    headers = {}
+    if getattr(exc, "auth_header", None):
+        headers["WWW-Authenticate"] = exc.auth_header  # type: ignore[attr-defined]
+    if getattr(exc, "wait", None):
+        headers["Retry-After"] = str(int(exc.wait) + 1)  # type: ignore[attr-defined]
+    code = exc.get_codes() if isinstance(exc.detail, str) else exc.default_code
+    detail = None if isinstance(exc.detail, str) else _fields(exc.detail)
+    message = str(exc.detail) if isinstance(exc.detail, str) else str(exc.default_detail)
+    help = HELP.get(exc.status_code, "")
+    return Response(
+        error_body(str(code), message, detail, help), status=exc.status_code, headers=headers
+    )
+
+
+def _fields(detail: Any) -> list[dict[str, str]]:
+    pairs = detail.items() if isinstance(detail, dict) else [("", detail)]
+    return [
+        {"field": str(name), "reason": str(reason), "next_step": "Correct this parameter."}
+        for name, reasons in pairs
+        for reason in (reasons if isinstance(reasons, list) else [reasons])
+    ]
+
+
+class CursorPagination(pagination.CursorPagination):
+    """Newest first, stable under inserts; any page costs the same."""
+
+    ordering = "-id"
+    page_size = 50
+    page_size_query_param = "limit"
+    max_page_size = 200
+
+
+def _json(status: int, code: str, message: str) -> HttpResponse:
+    body = msgspec.json.encode(error_body(code, message, None, HELP.get(status, "")))
+    return HttpResponse(body, status=status, content_type="application/json")
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _json(404, "not_found", "There is nothing at this address.")
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _json(400, "bad_request", "The request could not be understood.")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return _json(500, "server_error", "An unexpected error was logged under the X-Request-ID.")

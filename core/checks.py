@@ -1,0 +1,45 @@
+"""System checks: what is missing before this installation may serve, with the way out."""
+
+from typing import Any
+
+from cryptography.fernet import Fernet
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+
+WEAK = ("change", "secret", "default", "example", "insecure", "test")
+
+
+@register(Tags.security)
+def encryption_keys(**_: Any) -> list[CheckMessage]:
+    try:
+        usable = [Fernet(key) for key in settings.ENCRYPTION_KEYS]
+    except ValueError:
+        usable = []
+    if usable:
+        return []
+    return [
+        Error(
+            "ENCRYPTION_KEYS holds no usable key.",
+            hint="Make one with: python -c 'from cryptography.fernet import Fernet; "
+            "print(Fernet.generate_key().decode())'",
+            id="etims.E001",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def production_settings(**_: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    if settings.DEBUG:
+        found.append(Error("DEBUG is on.", hint="Unset DEBUG.", id="etims.E002"))
+    if len(settings.SECRET_KEY) < 40 or any(w in settings.SECRET_KEY.lower() for w in WEAK):
+        found.append(
+            Error("SECRET_KEY is short or a default.", hint="Generate 50+ random characters.",
+                  id="etims.E003")
+        )  # fmt: skip
+    if not settings.ALLOWED_HOSTS or "*" in settings.ALLOWED_HOSTS:
+        found.append(
+            Error("ALLOWED_HOSTS is empty or open.", hint="List the host names that you serve.",
+                  id="etims.E004")
+        )  # fmt: skip
+    return found

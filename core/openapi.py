@@ -1,0 +1,102 @@
+"""OpenAPI from the same msgspec structs that read requests and write answers."""
+
+from typing import Any
+
+import msgspec
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+
+ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "detail", "help"],
+            "properties": {
+                "code": {"type": "string", "examples": ["reference_reused"]},
+                "message": {"type": "string"},
+                "detail": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {
+                            "field": {"type": "string", "examples": ["lines[2].quantity"]},
+                            "reason": {"type": "string"},
+                            "next_step": {"type": "string"},
+                        },
+                    },
+                },
+                "help": {"type": "string"},
+            },
+        }
+    },
+}
+MEANINGS = {
+    400: "The request is not valid; nothing was stored.",
+    401: "No token, or one that is unknown, expired or revoked.",
+    403: "The token lacks the scope.",
+    404: "Not there, or another company's.",
+    409: "The state of the object does not allow it.",
+    413: "The body is larger than 1 MB.",
+    429: "Too many requests.",
+    502: "KRA gave no usable answer; nothing was changed.",
+}
+
+
+def schema_of(type_: Any) -> dict[str, Any]:
+    """A struct's JSON Schema with every reference put in place."""
+    (schema,), parts = msgspec.json.schema_components([type_], ref_template="{name}")
+    resolved = _resolve(schema, parts)
+    assert isinstance(resolved, dict)
+    return resolved
+
+
+def _resolve(node: Any, parts: dict[str, Any]) -> Any:
+    if isinstance(node, list):
+        return [_resolve(each, parts) for each in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node:
+        return _resolve(parts[node["$ref"]], parts)
+    return {key: _resolve(value, parts) for key, value in node.items() if key != "title"}
+
+
+def page_of(type_: Any) -> dict[str, Any]:
+    link = {"type": ["string", "null"], "format": "uri"}
+    return {
+        "type": "object",
+        "required": ["next", "previous", "results"],
+        "properties": {
+            "next": link,
+            "previous": link,
+            "results": {"type": "array", "items": schema_of(type_)},
+        },
+    }
+
+
+def describe(
+    summary: str,
+    *,
+    request: Any = None,
+    answers: dict[int, Any],
+    refusals: tuple[int, ...] = (),
+    examples: tuple[OpenApiExample, ...] = (),
+    **more: Any,
+) -> Any:
+    """`extend_schema` for a method that reads one struct and answers others."""
+    responses: dict[Any, Any] = {status: _answer(type_) for status, type_ in answers.items()}
+    for status in (*refusals, 401, 403, 429):
+        responses[status] = OpenApiResponse(response=ERROR, description=MEANINGS[status])
+    return extend_schema(
+        summary=summary,
+        request={"application/json": schema_of(request)} if request is not None else None,
+        responses=responses,
+        examples=list(examples),
+        **more,
+    )
+
+
+def _answer(type_: Any) -> Any:
+    if type_ is None or isinstance(type_, (dict, OpenApiResponse)):
+        return type_
+    return schema_of(type_)

@@ -1,0 +1,156 @@
+"""The one way to talk to KRA: insert the call, post, store the answer as it came, then read it.
+
+If the process dies in between, the open row says so: the outcome is unknown, never "not sent".
+"""
+
+import logging
+from functools import lru_cache
+from typing import cast
+
+from django.conf import settings
+from django.utils import timezone
+
+from core.context import request_id
+from core.errors import Conflict
+from kra.answers import Reply, read
+from kra.client import Answer, Client, Timeouts
+from kra.errors import DeviceRefused, KRAError, OutcomeUnknown, Rejected, Unavailable
+from kra.masking import safe_answer, safe_request
+from kra.profiles import Credentials, Host, Identity, Profile, Target
+
+from .models import Call, Device
+
+log = logging.getLogger(__name__)
+
+OUTCOMES: dict[type[KRAError], str] = {
+    Unavailable: Call.Outcome.UNAVAILABLE,
+    OutcomeUnknown: Call.Outcome.UNKNOWN,
+    Rejected: Call.Outcome.REJECTED,
+    DeviceRefused: Call.Outcome.DEVICE_REFUSED,
+}
+
+
+class HostNotConfigured(Conflict):
+    code = "kra_host_not_configured"
+    help = "Set the KRA_… address of this environment and profile (docs/kra.md)."
+
+
+@lru_cache(maxsize=1)
+def client() -> Client:
+    """One pooled client per process."""
+    timeouts = Timeouts(
+        connect=settings.KRA_CONNECT_TIMEOUT,
+        read=settings.KRA_READ_TIMEOUT,
+        per_endpoint=settings.KRA_READ_TIMEOUTS,
+    )
+    return Client(timeouts, pool_size=settings.KRA_POOL_SIZE)
+
+
+def target_for(device: Device) -> Target:
+    """Where the device's calls go and who they speak for. Raises HostNotConfigured."""
+    company = device.company
+    base_url, token_url = settings.KRA_HOSTS[(company.environment, company.profile)]
+    if not base_url.startswith("http"):
+        raise HostNotConfigured(
+            f"No KRA address is set for {company.environment}/{company.profile}."
+        )
+    host = Host(cast(Profile, company.profile), base_url, token_url)
+    identity = Identity(company.pin, device.branch.code, device.key)
+    return Target(host, identity, _credentials(device))
+
+
+def _credentials(device: Device) -> Credentials | None:
+    company = device.company
+    if company.profile != "gavaconnect":
+        return None
+    if not company.consumer_key and company.environment == "simulator":
+        return Credentials("simulator", "simulator", "simulator")
+    return Credentials(company.consumer_key, company.consumer_secret, company.app_id)
+
+
+def open_call(
+    device: Device, endpoint: str, body: bytes, *, reference: str = "", **about: int | None
+) -> Call:
+    """Insert the row of a call that is about to be made. `about`: transmission, attempt, number."""
+    return Call.objects.create(
+        company_id=device.company_id,
+        device_id=device.pk,
+        endpoint=endpoint,
+        reference=reference,
+        request=safe_request(endpoint, body),
+        started_at=timezone.now(),
+        request_id=request_id.get(),
+        **about,
+    )
+
+
+def make_call(call: Call, target: Target, body: bytes) -> Reply:
+    """Post, store the answer, then read it. No transaction may be open. Raises KRAError."""
+    return finish_call(call, post(call, target, body))
+
+
+def post(call: Call, target: Target, body: bytes) -> Answer:
+    """Post and return the bare answer; a call that got none is completed here and raises."""
+    try:
+        return client().post(target, call.endpoint, body)
+    except KRAError as exc:
+        _complete(call, None, exc)
+        raise
+
+
+def finish_call(call: Call, answer: Answer) -> Reply:
+    """Store the answer verbatim together with what it means. Raises KRAError."""
+    try:
+        reply = read(call.endpoint, answer)
+    except KRAError as exc:
+        _complete(call, answer, exc)
+        raise
+    except Exception:
+        # The answer outlives our failure to read it; the outcome stays open to the look-up.
+        _complete(call, answer, None)
+        raise
+    _complete(call, answer, reply)
+    return reply
+
+
+def exchange(device: Device, endpoint: str, body: bytes, *, reference: str = "") -> Reply:
+    """One call outside the outbox (reads, initialisation). Raises KRAError."""
+    call = open_call(device, endpoint, body, reference=reference)
+    return make_call(call, target_for(device), body)
+
+
+def _complete(call: Call, answer: Answer | None, result: Reply | KRAError | None) -> None:
+    call.finished_at = timezone.now()
+    call.elapsed_ms = int((call.finished_at - call.started_at).total_seconds() * 1000)
+    if answer is not None:
+        call.http_status = answer.status
+        call.answer = safe_answer(call.endpoint, answer.body).replace("\x00", "\\x00")
+    call.outcome = _outcome(result)
+    call.code = result.code[:30] if result else ""
+    call.reason = result.message[:500].replace("\x00", "") if result else ""
+    mine = Call.objects.filter(pk=call.pk, finished_at=None)
+    mine.update(
+        finished_at=call.finished_at,
+        elapsed_ms=call.elapsed_ms,
+        http_status=call.http_status,
+        answer=call.answer,
+        outcome=call.outcome,
+        code=call.code,
+        reason=call.reason,
+    )
+    log.info(
+        "kra call",
+        extra={
+            "endpoint": call.endpoint, "device": call.device_id, "reference": call.reference,
+            "number": call.number, "attempt": call.attempt, "code": call.code,
+            "outcome": call.outcome, "ms": call.elapsed_ms,
+        },
+    )  # fmt: skip
+
+
+def _outcome(result: Reply | KRAError | None) -> str:
+    if result is None:
+        return Call.Outcome.UNREADABLE
+    if isinstance(result, Reply):
+        return Call.Outcome.EMPTY if result.is_empty else Call.Outcome.ACCEPTED
+    return OUTCOMES[type(result)]

@@ -1,0 +1,263 @@
+"""All settings, from the environment. No default here would be unsafe in production.
+
+`DATABASE_URL`, `REDIS_URL`, `SECRET_KEY` and `ENCRYPTION_KEYS` have no default at all.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+import environ
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+# --- Identity of this installation -------------------------------------------------------------
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY")
+# Fernet keys, newest first: the first encrypts, all decrypt (manage.py rotate_encryption_keys).
+ENCRYPTION_KEYS = env.list("ENCRYPTION_KEYS")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
+# Where buyers and tills reach this server; receipt links start with it.
+PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[PUBLIC_URL])
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "core",
+    "companies",
+    "devices",
+    "outbox",
+    "items",
+    "sales",
+    "monitoring",
+]
+
+MIDDLEWARE = [
+    "core.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "etims_integration.urls"
+WSGI_APPLICATION = "etims_integration.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- Stores ------------------------------------------------------------------------------------
+DATABASES = {"default": env.db_url("DATABASE_URL")}
+# A new connection costs more than a whole request; PgBouncer in transaction mode is supported.
+DATABASES["default"]["CONN_MAX_AGE"] = env.int("DATABASE_CONN_MAX_AGE", default=600)
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES["default"]["ATOMIC_REQUESTS"] = False
+DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
+DATABASES["default"].setdefault("OPTIONS", {})["application_name"] = "etims"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.str("REDIS_URL")
+
+# --- Celery: a doorbell ------------------------------------------------------------------------
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# A dead broker must cost the till milliseconds, not seconds: the sweep rings later.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_connect_timeout": 1,
+    "socket_timeout": 5,
+    "visibility_timeout": 3600,
+}
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TIMEZONE = "Africa/Nairobi"
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "outbox.tasks.sweep", "schedule": env.float("SWEEP_SECONDS", default=5.0)},
+    "probe": {"task": "outbox.tasks.probe", "schedule": env.float("PROBE_SECONDS", default=5.0)},
+    "heartbeat": {"task": "monitoring.tasks.heartbeat", "schedule": 10.0},
+    "sync-codes": {"task": "items.tasks.sync_codes", "schedule": timedelta(hours=6)},
+}
+
+# --- KRA ---------------------------------------------------------------------------------------
+# Hosts by (environment, profile). KRA has not confirmed the production hosts of its newer gateway,
+# so those have no default (docs/kra.md).
+KRA_SIMULATOR_URL = env.str("KRA_SIMULATOR_URL", default="").rstrip("/")
+KRA_HOSTS = {
+    ("simulator", "direct"): (f"{KRA_SIMULATOR_URL}/etims-api", ""),
+    ("simulator", "gavaconnect"): (
+        f"{KRA_SIMULATOR_URL}/etims-oscu/api/v1",
+        f"{KRA_SIMULATOR_URL}/v1/token/generate?grant_type=client_credentials",
+    ),
+    ("sandbox", "direct"): (
+        env.str("KRA_SANDBOX_DIRECT_URL", default="https://etims-api-sbx.kra.go.ke/etims-api"),
+        "",
+    ),
+    ("sandbox", "gavaconnect"): (
+        env.str("KRA_SANDBOX_GATEWAY_URL", default="https://sbx.kra.go.ke/etims-oscu/api/v1"),
+        env.str(
+            "KRA_SANDBOX_TOKEN_URL",
+            default="https://sbx.kra.go.ke/v1/token/generate?grant_type=client_credentials",
+        ),
+    ),
+    ("production", "direct"): (
+        env.str("KRA_PRODUCTION_DIRECT_URL", default="https://etims-api.kra.go.ke/etims-api"),
+        "",
+    ),
+    ("production", "gavaconnect"): (
+        env.str("KRA_PRODUCTION_GATEWAY_URL", default=""),
+        env.str("KRA_PRODUCTION_TOKEN_URL", default=""),
+    ),
+}
+KRA_CONNECT_TIMEOUT = env.float("KRA_CONNECT_TIMEOUT", default=5.0)
+KRA_READ_TIMEOUT = env.float("KRA_READ_TIMEOUT", default=30.0)
+# Seconds per endpoint where the general read timeout does not fit (kra/profiles.py has the ids).
+KRA_READ_TIMEOUTS = {
+    "item_class_list": env.float("KRA_CLASSIFICATION_TIMEOUT", default=300.0),
+    "code_list": env.float("KRA_CODE_LIST_TIMEOUT", default=120.0),
+}
+KRA_POOL_SIZE = env.int("KRA_POOL_SIZE", default=64)
+# How line amounts are computed for each transport profile (rules T3).
+KRA_TAX_CONVENTIONS = {
+    "direct": env.str("KRA_TAX_CONVENTION_DIRECT", default="inclusive-split"),
+    "gavaconnect": env.str("KRA_TAX_CONVENTION_GATEWAY", default="inclusive-split"),
+}
+
+# --- Outbox ------------------------------------------------------------------------------------
+OUTBOX_KINDS = {
+    "sale": "sales.messages.SaleMessage",
+    "item": "items.messages.ItemMessage",
+    "stock_movement": "items.messages.StockMovementMessage",
+    "stock_level": "items.messages.StockLevelMessage",
+}
+# A lane's lease outlives one call; after a worker's death its lanes move again within it.
+OUTBOX_LEASE_MARGIN = env.float("OUTBOX_LEASE_MARGIN", default=10.0)
+# A lane gives its worker to others after this long, so that one long backlog starves nobody.
+OUTBOX_SLICE_SECONDS = env.float("OUTBOX_SLICE_SECONDS", default=10.0)
+OUTBOX_BACKOFF_BASE = env.float("OUTBOX_BACKOFF_BASE", default=2.0)
+OUTBOX_BACKOFF_CAP = env.float("OUTBOX_BACKOFF_CAP", default=900.0)
+OUTBOX_BREAKER_THRESHOLD = env.int("OUTBOX_BREAKER_THRESHOLD", default=5)
+OUTBOX_BREAKER_COOLDOWN = env.float("OUTBOX_BREAKER_COOLDOWN", default=15.0)
+# After an outage this many lanes a second begin to drain.
+OUTBOX_RAMP_LANES_PER_SECOND = env.float("OUTBOX_RAMP_LANES_PER_SECOND", default=20.0)
+
+# --- Sales -------------------------------------------------------------------------------------
+SALES_WAIT_DEFAULT = env.float("SALES_WAIT_DEFAULT", default=0.0)
+SALES_WAIT_MAX = 30.0
+SALES_MAX_LINES = 1000
+SALES_MAX_AGE_DAYS = env.int("SALES_MAX_AGE_DAYS", default=31)
+SALES_DEADLINE_HOURS = env.int("SALES_DEADLINE_HOURS", default=24)
+SALES_CLOCK_SKEW_SECONDS = 300
+
+# --- API ---------------------------------------------------------------------------------------
+# 1,000 lines fit into 1 MB; the web server refuses more before us (deploy/nginx).
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+API_RATE_LIMIT = env.str("API_RATE_LIMIT", default="6000/minute")
+API_TOKEN_CACHE_SECONDS = env.float("API_TOKEN_CACHE_SECONDS", default=15.0)
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["companies.authentication.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["companies.permissions.HasScope"],
+    "DEFAULT_RENDERER_CLASSES": ["core.api.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["core.api.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "core.api.CursorPagination",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_THROTTLE_CLASSES": ["companies.throttling.TokenThrottle"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "core.api.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "eTIMS integration",
+    "DESCRIPTION": "Post sales; get KRA's signature. Money is a string with two decimals.",
+    "VERSION": "0.1.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+}
+
+# --- People ------------------------------------------------------------------------------------
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "/admin/login/"
+LANGUAGE_CODE = "en"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "Africa/Nairobi"
+
+# --- Web ---------------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if env.bool("STATIC_MANIFEST", default=False)
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+# Without collectstatic (plain runserver, tests) static files are found in the packages.
+WHITENOISE_USE_FINDERS = not STATIC_ROOT.exists()
+if PUBLIC_URL.startswith("https://"):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
+    SECURE_REDIRECT_EXEMPT = [r"^health/"]
+    SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000)
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+SESSION_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "DENY"
+# The browsable schema is public, the admin's own pages carry everything else.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"context": {"()": "core.logs.ContextFilter"}},
+    "formatters": {"json": {"()": "core.logs.JSONFormatter"}},
+    "handlers": {
+        "stdout": {
+            "class": "logging.StreamHandler",
+            "stream": "ext://sys.stdout",
+            "filters": ["context"],
+            "formatter": "json",
+        },
+    },
+    "root": {"handlers": ["stdout"], "level": env.str("LOG_LEVEL", default="INFO")},
+}

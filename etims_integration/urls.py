@@ -1,0 +1,21 @@
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from sales.pages import ReceiptPage
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("", include("monitoring.urls")),
+    path("api/", include("companies.urls")),
+    path("api/", include("devices.urls")),
+    path("api/", include("items.urls")),
+    path("api/", include("sales.urls")),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("r/<str:token>/", ReceiptPage.as_view(), name="receipt-page"),
+]
+
+handler400 = "core.api.bad_request"
+handler404 = "core.api.page_not_found"
+handler500 = "core.api.server_error"

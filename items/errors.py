@@ -1,0 +1,35 @@
+from core.errors import Conflict, NotFound
+
+
+class NoDevice(Conflict):
+    code = "no_active_device"
+    help = "Initialise a device of this branch with POST /api/device/init/ first."
+
+
+class ItemNotRetryable(Conflict):
+    code = "item_not_retryable"
+
+
+class MovementNotRetryable(Conflict):
+    code = "movement_not_retryable"
+    help = "Only a refused movement can be sent again; GET /api/stock/movements/ shows its state."
+
+
+class MovementReferenceReused(Conflict):
+    code = "reference_reused"
+    help = "Give the other movement a reference of its own, or repeat the first one unchanged."
+
+
+class UnknownItems(NotFound):
+    code = "unknown_item"
+    help = "Create the item with POST /api/item/sync/ first."
+
+
+class NothingToMove(Conflict):
+    code = "nothing_to_move"
+    help = "Services and non-fiscal items have no stock at KRA; leave them out."
+
+
+class RateNotHeld(Conflict):
+    code = "rate_not_held"
+    help = "manage.py approve_tax_rate without a letter lists what waits."

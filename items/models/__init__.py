@@ -1,0 +1,18 @@
+"""The catalogue, KRA's lists, and stock as KRA knows it."""
+
+from .catalogue import Item, ItemCounter, ProductType
+from .lists import Classification, Code, SyncState, TaxRate
+from .stock import MovementType, StockMovement, StockMovementLine
+
+__all__ = [
+    "Classification",
+    "Code",
+    "Item",
+    "ItemCounter",
+    "MovementType",
+    "ProductType",
+    "StockMovement",
+    "StockMovementLine",
+    "SyncState",
+    "TaxRate",
+]

@@ -1,0 +1,1 @@
+"""Client of KRA's eTIMS OSCU API. Plain Python: no framework, no database."""

@@ -1,0 +1,23 @@
+"""Opening a device and asking KRA."""
+
+from kra.requests.base import Message
+
+
+class InitRequest(Message, frozen=True, kw_only=True):
+    dvcSrlNo: str
+
+
+class ListRequest(Message, frozen=True, kw_only=True):
+    lastReqDt: str
+
+
+class CustomerPinRequest(Message, frozen=True, kw_only=True):
+    custmTin: str  # with an m here, custTin everywhere else
+
+
+class TaxpayerInfoRequest(Message, frozen=True, kw_only=True):
+    pass
+
+
+class InvoiceDetailsRequest(Message, frozen=True, kw_only=True):
+    invcNo: int

@@ -1,0 +1,1 @@
+"""The supervisor behind ./run: servers, demo, tests and checks. Standard library only."""

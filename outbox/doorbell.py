@@ -1,0 +1,58 @@
+"""Ring for a lane: one task per lane, however many messages arrive. Redis may be gone."""
+
+import logging
+import time
+
+import redis
+from django.conf import settings
+from kombu.exceptions import OperationalError
+
+from etims_integration.celery import app
+
+log = logging.getLogger(__name__)
+
+# A fresh sale goes before the backlog that the sweep rings for (Redis: 0 is the most urgent).
+FRESH, BACKLOG = 0, 6
+RING_ONCE_PER_S = 30
+SILENCE_S = 3.0
+
+_redis: redis.Redis | None = None
+_broken_until = 0.0
+
+
+def _connection() -> redis.Redis:
+    global _redis
+    if _redis is None:
+        _redis = redis.Redis.from_url(
+            settings.REDIS_URL, socket_connect_timeout=0.3, socket_timeout=1.0
+        )
+    return _redis
+
+
+def ring(lane_id: int, *, priority: int = FRESH) -> bool:
+    """Ask a worker to drain the lane, unless one was asked just now. Never raises for Redis."""
+    global _broken_until
+    if time.monotonic() < _broken_until:
+        return False
+    try:
+        if not _connection().set(_key(lane_id), 1, nx=True, ex=RING_ONCE_PER_S):
+            return False
+        app.send_task("outbox.tasks.drain_lane", args=[lane_id], priority=priority)
+    except (redis.RedisError, OperationalError, OSError):
+        # The row is the truth: the sweep rings again when Redis is back.
+        _broken_until = time.monotonic() + SILENCE_S
+        log.warning("no doorbell: Redis does not answer", extra={"lane": lane_id})
+        return False
+    return True
+
+
+def answered(lane_id: int) -> None:
+    """A worker is at the door: the next message rings anew."""
+    try:
+        _connection().delete(_key(lane_id))
+    except redis.RedisError:
+        log.warning("the doorbell key stays until it expires", extra={"lane": lane_id})
+
+
+def _key(lane_id: int) -> str:
+    return f"etims:lane:{lane_id}"

@@ -1,0 +1,15 @@
+from core.errors import Conflict
+
+
+class LaneBusy(Conflict):
+    code = "lane_busy"
+    help = "Wait a minute and try again; GET /api/dashboard/ shows the lane."
+
+
+class NotRetryable(Conflict):
+    code = "not_retryable"
+
+
+class NotCancellable(Conflict):
+    code = "not_cancellable"
+    help = "It may have reached KRA. Wait until it is signed, then issue a credit note."

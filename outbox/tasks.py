@@ -1,0 +1,76 @@
+"""Celery's part: drain a lane, sweep for lanes that nobody rang for, probe a silent host."""
+
+import logging
+import time
+
+from celery import shared_task
+from django.conf import settings
+
+from devices.calls import exchange
+from devices.models import Device
+from kra.errors import KRAError
+from kra.requests import ListRequest
+from kra.times import format_instant
+
+from . import breaker, doorbell
+from .delivery import drain
+from .models import Breaker
+from .queries import due_lanes
+
+log = logging.getLogger(__name__)
+
+
+@shared_task
+def drain_lane(lane_id: int) -> None:
+    """Drain for one slice; a lane with more to do goes to the back of the queue."""
+    doorbell.answered(lane_id)
+    drain(lane_id, until=time.monotonic() + settings.OUTBOX_SLICE_SECONDS)
+    if due_lanes().filter(pk=lane_id).exists():
+        doorbell.ring(lane_id, priority=doorbell.BACKLOG)
+
+
+@shared_task(expires=30)
+def sweep() -> int:
+    """Ring for every lane whose head is due and which no worker holds."""
+    lanes = list(due_lanes().values_list("pk", flat=True))
+    for lane_id in lanes:
+        doorbell.ring(lane_id, priority=doorbell.BACKLOG)
+    return len(lanes)
+
+
+@shared_task(expires=30)
+def probe() -> None:
+    """Ask each silent host something harmless; when it answers, let the lanes go."""
+    for host in Breaker.objects.filter(is_open=True).values_list("host", flat=True):
+        if breaker.take_probe(host):
+            probe_host(host)
+
+
+def probe_host(host: str) -> bool:
+    environment, profile = host.split("/")
+    device = (
+        Device.objects.select_related("company", "branch")
+        .filter(company__environment=environment, company__profile=profile)
+        .filter(state=Device.State.ACTIVE)
+        .first()
+    )
+    if device is None:
+        return False
+    try:
+        exchange(device, "notice_list", _question(device))
+    except KRAError as error:
+        if breaker.is_fault(error):
+            return False
+    lanes = breaker.close(host)
+    log.warning("host answers again", extra={"environment": host, "lanes": lanes})
+    return True
+
+
+def _question(device: Device) -> bytes:
+    from django.utils import timezone
+
+    return ListRequest(
+        tin=device.company.pin,
+        bhfId=device.branch.code,
+        lastReqDt=format_instant(timezone.now()),
+    ).encode()

@@ -1,0 +1,172 @@
+"""Accept a sale: the invoice, its lines and the debt to KRA in one short transaction."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from core.errors import Problem
+from devices.models import Device
+from outbox.models import Stream
+from outbox.services import enqueue, lane_id_of, owe
+
+from .baskets import Basket, read_basket
+from .errors import NotReady, ReferenceReused, SaleInvalid
+from .messages import content_of
+from .models import LETTERS, Invoice, InvoiceLine, Kind
+from .schemas import SaleContent, SaleInput, fingerprint_of
+from .words import PAYMENT_METHODS, code_of
+
+State = Device.State
+# A device that KRA refused still sells: its sales wait for a person like in an outage.
+SELLING = (State.ACTIVE, State.REFUSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    invoice: Invoice
+    is_replay: bool
+
+
+def create_sale(device: Device, data: SaleInput) -> Accepted:
+    """Store a sale and owe it to KRA: both, or neither.
+
+    The same reference with the same content returns the first sale. Raises SaleInvalid, NotReady,
+    and ReferenceReused when the content differs.
+    """
+    check_device(device)
+    digest = hashlib.sha256(fingerprint_of(data)).hexdigest()
+    earlier = find_replay(device, data.reference, digest)
+    if earlier is not None:
+        return Accepted(earlier, is_replay=True)
+    basket = read_basket(device.company, data)
+    invoice = new_invoice(device, data, basket, reference=data.reference, content_hash=digest)
+    return store_once(invoice, new_lines(basket), basket.rates)
+
+
+def check_device(device: Device) -> None:
+    if device.state not in SELLING:
+        raise NotReady(
+            f"The device {device.serial} is {device.state}.",
+            help="Initialise it (POST /api/device/init/) or resume it.",
+        )
+
+
+def find_replay(device: Device, reference: str, content_hash: str) -> Invoice | None:
+    """The sale this reference already names. Raises ReferenceReused for other content."""
+    versions = Invoice.objects.filter(branch_id=device.branch_id, reference=reference)
+    hashes = dict(versions.values_list("content_hash", "pk"))
+    if not hashes:
+        return None
+    if content_hash not in hashes:
+        problem = Problem("reference", "It names another sale.", "Use a new reference.")
+        raise ReferenceReused(
+            f"The reference {reference!r} was used for other content.", problems=[problem]
+        )
+    return versions.whole().get(is_current=True)
+
+
+def new_invoice(device: Device, data: SaleContent, basket: Basket, **fields: Any) -> Invoice:
+    """The unsaved invoice of a basket."""
+    sums = basket.totals
+    return Invoice(
+        company=device.company,
+        branch=device.branch,
+        device=device,
+        kind=Kind.SALE,
+        is_training=data.training,
+        sold_at=data.sold_at or timezone.now(),
+        customer_pin=data.customer.pin,
+        customer_name=data.customer.name,
+        customer_phone=data.customer.phone,
+        payment_method=code_of(data.payment_method, PAYMENT_METHODS) or "",
+        remark=data.remark,
+        currency=data.currency,
+        exchange_rate=data.exchange_rate,
+        prices_include_tax=basket.prices_include_tax,
+        total=sums.total,
+        taxable=sums.total_taxable,
+        tax=sums.total_tax,
+        discount=sums.discount,
+        **{f"taxable_{letter.lower()}": sums.taxable[letter] for letter in LETTERS},
+        **{f"tax_{letter.lower()}": sums.tax[letter] for letter in LETTERS},
+        **fields,
+    )
+
+
+def new_lines(basket: Basket) -> list[InvoiceLine]:
+    together = zip(basket.items, basket.lines, basket.amounts, strict=True)
+    return [
+        InvoiceLine(
+            sequence=sequence,
+            item=item,
+            name=item.name,
+            quantity=line.quantity,
+            unit_price=amounts.unit_price,
+            supply=amounts.supply,
+            discount_percent=amounts.discount_percent,
+            discount=amounts.discount,
+            letter=line.letter,
+            rate=line.rate,
+            taxable=amounts.taxable,
+            tax=amounts.tax,
+            total=amounts.total,
+        )
+        for sequence, (item, line, amounts) in enumerate(together, start=1)
+    ]
+
+
+def store_once(invoice: Invoice, lines: list[InvoiceLine], rates: Any) -> Accepted:
+    """Store, unless another request stored the same reference a moment ago: then its sale."""
+    try:
+        with transaction.atomic():
+            store(invoice, lines, rates)
+    except IntegrityError:
+        earlier = find_replay(invoice.device, invoice.reference, invoice.content_hash)
+        if earlier is None:
+            raise
+        return Accepted(earlier, is_replay=True)
+    return Accepted(invoice, is_replay=False)
+
+
+def store(invoice: Invoice, lines: list[InvoiceLine], rates: Any) -> None:
+    """Insert the debt, the invoice and its lines. Runs in a transaction."""
+    if not invoice.is_training:
+        deadline = timezone.now() + timedelta(hours=settings.SALES_DEADLINE_HOURS)
+        lane_id = lane_id_of(invoice.device_id, Stream.FISCAL)
+        content = content_of(invoice, lines, rates)
+        row = owe(
+            lane_id=lane_id,
+            kind="sale",
+            reference=invoice.reference,
+            content=content,
+            deadline_at=deadline,
+        )
+        invoice.transmission = enqueue(row)
+    invoice.save(force_insert=True)
+    for line in lines:
+        line.invoice = invoice
+    InvoiceLine.objects.bulk_create(lines)
+    remember_lines(invoice, lines)
+
+
+def remember_lines(invoice: Invoice, lines: list[InvoiceLine]) -> None:
+    """Spare the answer a query for what was just stored."""
+    invoice._prefetched_objects_cache = {"lines": lines}  # type: ignore[attr-defined]
+
+
+def preview(device: Device, data: SaleContent) -> tuple[Basket | None, list[Problem]]:
+    """The computed split and every problem; nothing is stored."""
+    problems = []
+    try:
+        check_device(device)
+    except NotReady as error:
+        problems.append(Problem("device", error.message, error.help))
+    try:
+        return read_basket(device.company, data), problems
+    except SaleInvalid as error:
+        return None, problems + error.problems

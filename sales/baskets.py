@@ -1,0 +1,231 @@
+"""From what a till sent to what is sold: items, prices, tax, and every problem at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
+
+from django.conf import settings
+from django.utils import timezone
+
+from companies.models import Company
+from core.errors import Problem
+from core.money import ZERO, round_cents
+from items.models import Item
+from items.rates import rates_on
+from kra.times import NAIROBI
+
+from .errors import SaleInvalid
+from .schemas import LineInput, SaleContent
+from .tax import Convention, Line, LineAmounts, Totals, compute, discounted, totals
+from .words import PAYMENT_METHODS, TAX_NAMES, code_of
+
+MAX_QUANTITY = Decimal(10_000_000)
+MAX_AMOUNT = Decimal("9999999999999.99")
+HUNDRED = Decimal(100)
+LETTERS = dict.fromkeys("ABCDE")
+
+
+@dataclass(frozen=True, slots=True)
+class Basket:
+    """A sale's lines, ready to be stored. Amounts are shillings."""
+
+    items: list[Item]
+    lines: list[Line]
+    amounts: list[LineAmounts]
+    totals: Totals
+    rates: dict[str, Decimal]
+    prices_include_tax: bool
+
+
+@dataclass(slots=True)
+class Reading:
+    """One pass over a sale's input. Collects problems instead of stopping at the first."""
+
+    company: Company
+    data: SaleContent
+    now: datetime
+    problems: list[Problem] = field(default_factory=list)
+
+    def wrong(self, field: str, reason: str, next_step: str) -> None:
+        self.problems.append(Problem(field, reason, next_step))
+
+    @property
+    def sold_at(self) -> datetime:
+        return self.data.sold_at or self.now
+
+
+def read_basket(company: Company, data: SaleContent) -> Basket:
+    """Check and compute a sale. Raises SaleInvalid with all problems found."""
+    reading = Reading(company, data, timezone.now())
+    _check_head(reading)
+    rates = rates_on(company.environment, reading.sold_at.astimezone(NAIROBI).date())
+    items = _find_items(reading)
+    pairs = [
+        (item, line)
+        for place, given in enumerate(data.lines)
+        if (item := items[place]) and (line := _read_line(reading, place, item, rates))
+    ]
+    if reading.problems:
+        raise SaleInvalid("The sale is not valid.", problems=reading.problems)
+    return _computed(reading, [p[0] for p in pairs], [p[1] for p in pairs], rates)
+
+
+def _check_head(reading: Reading) -> None:
+    data, wrong = reading.data, reading.wrong
+    _check_time(reading)
+    if data.customer.pin and not _is_pin(data.customer.pin):
+        wrong("customer.pin", "Not a KRA PIN.", "A letter, nine digits, a letter; or leave it out.")
+    if code_of(data.payment_method, PAYMENT_METHODS) is None:
+        wrong("payment_method", "Unknown.", f"One of {', '.join(PAYMENT_METHODS)}.")
+    if data.currency != "KES" and not (data.exchange_rate and data.exchange_rate > 0):
+        wrong("exchange_rate", f"A sale in {data.currency} needs a rate.", "Send KES per unit.")
+    own_price = any(line.unit_price is not None for line in data.lines)
+    if own_price and data.prices_include_tax is None:
+        wrong("prices_include_tax", "Prices are given, but not whether tax is in them.",
+              "Send true or false.")  # fmt: skip
+    if data.discount_amount is not None:
+        _check_amount(reading, "discount_amount", data.discount_amount)
+
+
+def _check_time(reading: Reading) -> None:
+    skew = timedelta(seconds=settings.SALES_CLOCK_SKEW_SECONDS)
+    if reading.sold_at > reading.now + skew:
+        reading.wrong("sold_at", "It lies in the future.", "Set the till's clock; KRA refuses it.")
+    if reading.sold_at < reading.now - timedelta(days=settings.SALES_MAX_AGE_DAYS):
+        reading.wrong("sold_at", f"It is older than {settings.SALES_MAX_AGE_DAYS} days.",
+                      "Raise SALES_MAX_AGE_DAYS for a backfill.")  # fmt: skip
+
+
+def _is_pin(pin: str) -> bool:
+    ends = pin[:1] + pin[-1:]
+    return len(pin) == 11 and pin.isascii() and ends.isupper() and pin[1:10].isdigit()
+
+
+def _find_items(reading: Reading) -> list[Item | None]:
+    wanted = {line.item for line in reading.data.lines}
+    known = {i.sku: i for i in Item.objects.filter(company=reading.company, sku__in=wanted)}
+    return [_usable(reading, place, line, known) for place, line in enumerate(reading.data.lines)]
+
+
+def _usable(reading: Reading, place: int, line: LineInput, known: dict[str, Item]) -> Item | None:
+    item = known.get(line.item)
+    where = f"lines[{place}].item"
+    if item is None:
+        reading.wrong(where, f"There is no item {line.item!r}.", "POST /api/item/sync/ first.")
+    elif not item.is_active or not item.is_fiscal:
+        reading.wrong(where, f"{line.item!r} is not for sale.", "Activate it in the catalogue.")
+    elif item.registered_at is None:
+        reading.wrong(where, f"{line.item!r} is not registered with KRA yet.",
+                      f"GET /api/items/{line.item}/ says why; try again once it is.")  # fmt: skip
+    else:
+        return item
+    return None
+
+
+def _read_line(reading: Reading, place: int, item: Item, rates: dict[str, Decimal]) -> Line | None:
+    given = reading.data.lines[place]
+    before = len(reading.problems)
+    wrong = partial(_wrong_at, reading, place)
+    letter = _letter(wrong, given, item, rates)
+    price = _price(wrong, reading.data, given, item)
+    if not _fits(given.quantity) or not 0 < given.quantity <= MAX_QUANTITY:
+        wrong("quantity", "Must be above 0, at most 10,000,000, with at most two decimals.",
+              "Correct the quantity.")  # fmt: skip
+    if len(reading.problems) > before:
+        return None
+    discount = _discount(wrong, given, round_cents(price * given.quantity), reading.data)
+    if len(reading.problems) > before:
+        return None
+    return Line(given.quantity, price, letter, rates[letter], discount, given.discount_percent)
+
+
+def _wrong_at(reading: Reading, place: int, field: str, reason: str, next_step: str) -> None:
+    reading.wrong(f"lines[{place}].{field}", reason, next_step)
+
+
+def _letter(wrong: "partial[None]", given: LineInput, item: Item, rates: dict[str, Decimal]) -> str:
+    word = given.tax or item.tax_letter
+    letter = word if word in LETTERS else code_of(word, TAX_NAMES)
+    if letter is None:
+        wrong("tax", f"Unknown tax {given.tax!r}.", f"A–E or one of {', '.join(TAX_NAMES)}.")
+        return item.tax_letter
+    if given.rate is not None and given.rate != rates[letter]:
+        wrong("rate", f"Letter {letter} has {rates[letter]} %, not {given.rate} %.",
+              "Leave the rate out, or choose the right letter.")  # fmt: skip
+    return letter
+
+
+def _price(wrong: "partial[None]", data: SaleContent, given: LineInput, item: Item) -> Decimal:
+    if given.unit_price is None and data.prices_include_tax is False:
+        wrong("unit_price", "Catalogue prices include tax; this sale's prices do not.",
+              "Send the unit price without tax.")  # fmt: skip
+        return ZERO
+    price = item.price if given.unit_price is None else given.unit_price
+    if not _fits(price) or not 0 <= price <= MAX_AMOUNT:
+        wrong("unit_price", "Must be 0 or more, with at most two decimals.", "Correct the price.")
+        return ZERO
+    if given.unit_price is not None and data.currency != "KES" and data.exchange_rate:
+        return round_cents(price * data.exchange_rate)
+    return price
+
+
+def _discount(
+    wrong: "partial[None]", given: LineInput, value: Decimal, data: SaleContent
+) -> Decimal:
+    percent, amount = given.discount_percent, given.discount_amount
+    if percent is not None and amount is not None:
+        wrong("discount_amount", "Percent and amount are both given.", "Send one of them.")
+    elif percent is not None:
+        if _fits(percent) and 0 <= percent <= HUNDRED:
+            return round_cents(value * percent / HUNDRED)
+        wrong("discount_percent", "Must be from 0 to 100.", "Correct the percentage.")
+    elif amount is not None:
+        in_shillings = _in_shillings(amount, data) if _fits(amount) else Decimal(-1)
+        if 0 <= in_shillings <= value:
+            return in_shillings
+        wrong("discount_amount", "Must be from 0 to the line's value.", "Correct the amount.")
+    return ZERO
+
+
+def _in_shillings(amount: Decimal, data: SaleContent) -> Decimal:
+    if data.currency == "KES" or not data.exchange_rate:
+        return amount
+    return round_cents(amount * data.exchange_rate)
+
+
+def _check_amount(reading: Reading, field: str, amount: Decimal) -> None:
+    if not _fits(amount) or not 0 <= amount <= MAX_AMOUNT:
+        reading.wrong(field, "Must be 0 or more, with at most two decimals.", "Correct it.")
+
+
+def _fits(value: Decimal) -> bool:
+    """Finite, and of at most two decimals: what KRA's fields hold."""
+    return value.is_finite() and value.adjusted() < 16 and value == round_cents(value)
+
+
+def _computed(
+    reading: Reading, items: list[Item], lines: Sequence[Line], rates: dict[str, Decimal]
+) -> Basket:
+    data = reading.data
+    # Catalogue prices are quoted with tax.
+    inclusive = data.prices_include_tax is not False
+    order_discount = _in_shillings(data.discount_amount or ZERO, data)
+    try:
+        spread_out = discounted(lines, order_discount)
+    except ValueError as exc:
+        problem = Problem("discount_amount", f"Not possible: {exc}.", "Correct the discount.")
+        raise SaleInvalid("The sale is not valid.", problems=[problem]) from exc
+    amounts = compute(
+        spread_out, prices_include_tax=inclusive, convention=convention_of(reading.company)
+    )
+    summed = totals(spread_out, amounts)
+    if summed.total > MAX_AMOUNT:
+        problem = Problem("lines", "The total is larger than KRA's field.", "Split the sale.")
+        raise SaleInvalid("The sale is not valid.", problems=[problem])
+    return Basket(items, spread_out, amounts, summed, rates, inclusive)
+
+
+def convention_of(company: Company) -> Convention:
+    return Convention(settings.KRA_TAX_CONVENTIONS[company.profile])

@@ -1,0 +1,82 @@
+"""The ways out of a state in which a sale is stuck: correct, void, retry."""
+
+import hashlib
+from typing import Any
+
+from django.db import transaction
+
+from devices.models import Device
+from outbox.models import Status
+from outbox.services import cancel, retry_now
+
+from .acceptance import Accepted, new_invoice, new_lines, store
+from .baskets import read_basket
+from .errors import NotCorrectable, NotVoidable
+from .models import Invoice, Kind, State
+from .schemas import SaleContent, SaleInput, fingerprint_of
+
+
+def correct(invoice: Invoice, data: SaleContent) -> Accepted:
+    """Replace a refused sale by a corrected version under the same reference.
+
+    KRA's refusal freed the number, so the new version simply takes the lane's next one. The old
+    version is kept. Raises NotCorrectable, SaleInvalid.
+    """
+    if invoice.kind != Kind.SALE:
+        raise NotCorrectable("A credit note is not corrected.", help="Void it and make a new one.")
+    _require_refused(invoice)
+    device = Device.objects.select_related("company", "branch").get(pk=invoice.device_id)
+    basket = read_basket(device.company, data)
+    corrected = new_invoice(
+        device,
+        data,
+        basket,
+        reference=invoice.reference,
+        version=invoice.version + 1,
+        content_hash=_hash(invoice.reference, data),
+    )
+    with transaction.atomic():
+        _leave(invoice, to=State.SUPERSEDED, reason="corrected", error=NotCorrectable)
+        store(corrected, new_lines(basket), basket.rates)
+    return Accepted(corrected, is_replay=False)
+
+
+def _hash(reference: str, data: SaleContent) -> str:
+    fields = {name: getattr(data, name) for name in data.__struct_fields__}
+    whole = SaleInput(**(fields | {"reference": reference}))
+    return hashlib.sha256(fingerprint_of(whole)).hexdigest()
+
+
+def _require_refused(invoice: Invoice) -> None:
+    row = invoice.transmission
+    if not invoice.is_current or row is None or row.status != Status.REFUSED:
+        raise NotCorrectable(f"The sale is {invoice.status}.")
+
+
+def _leave(invoice: Invoice, *, to: str, reason: str, error: Any) -> None:
+    """Take the current version out of use, once."""
+    mine = Invoice.objects.filter(pk=invoice.pk, state=State.ACTIVE, is_current=True)
+    current = to != State.SUPERSEDED
+    if not mine.update(state=to, state_reason=reason, is_current=current):
+        raise error(f"The sale is {Invoice.objects.get(pk=invoice.pk).status}.")
+
+
+@transaction.atomic
+def void(invoice: Invoice, *, reason: str) -> None:
+    """Give up a sale that KRA does not have: refused, never sent, or training.
+
+    Its reference stays taken. Raises NotVoidable or outbox.errors.NotCancellable.
+    """
+    row = invoice.transmission
+    if row is not None and row.status == Status.QUEUED:
+        cancel(row)
+    elif row is not None and row.status not in (Status.REFUSED, Status.CANCELLED):
+        raise NotVoidable(f"The sale is {invoice.status}.")
+    _leave(invoice, to=State.VOIDED, reason=reason, error=NotVoidable)
+
+
+def retry(invoice: Invoice) -> None:
+    """Bring the next attempt forward. Raises outbox.errors.NotRetryable."""
+    if invoice.transmission is None:
+        raise NotVoidable("A training sale is never sent.")
+    retry_now(invoice.transmission)

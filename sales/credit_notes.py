@@ -1,0 +1,214 @@
+"""Credit notes: what may still be given back of a signed sale (rules C1–C5)."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import IntegrityError, transaction
+from django.db.models import Sum
+from django.utils import timezone
+
+from companies.models import ApiToken
+from core.errors import NotFound, Problem
+from core.money import ZERO, round_cents
+from devices.models import Device
+from items.rates import rates_on
+from kra.times import NAIROBI
+from outbox.models import NUMBER_FREE
+
+from .acceptance import Accepted, check_device, find_replay, store
+from .errors import NotCreditable, SaleInvalid
+from .models import LETTERS, Invoice, InvoiceLine, Kind, State
+from .schemas import CreditNoteInput, fingerprint_of
+from .tax import taxable_of
+from .words import CREDIT_REASONS, code_of
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How much of an original's line is given back."""
+
+    line: InvoiceLine
+    quantity: Decimal
+    total: Decimal
+    supply: Decimal
+
+
+def create_credit_note(device: Device, data: CreditNoteInput, token: ApiToken) -> Accepted:
+    """Credit a signed sale in whole or in part. Buyer and prices come from the original.
+
+    Raises SaleInvalid, NotCreditable, NotFound, ReferenceReused.
+    """
+    check_device(device)
+    digest = hashlib.sha256(fingerprint_of(data)).hexdigest()
+    earlier = find_replay(device, data.reference, digest)
+    if earlier is not None:
+        return Accepted(earlier, is_replay=True)
+    reason = code_of(data.reason, CREDIT_REASONS)
+    if reason is None:
+        problem = Problem("reason", "Unknown.", f"One of {', '.join(CREDIT_REASONS)}.")
+        raise SaleInvalid("The credit note is not valid.", problems=[problem])
+    original = _original(data.original, device, token)
+    try:
+        with transaction.atomic():
+            return Accepted(_store(device, data, original, (reason, digest)), is_replay=False)
+    except IntegrityError:
+        earlier = find_replay(device, data.reference, digest)
+        if earlier is None:
+            raise
+        return Accepted(earlier, is_replay=True)
+
+
+def _original(reference: str, device: Device, token: ApiToken) -> Invoice:
+    sales = Invoice.objects.visible_to(token).filter(kind=Kind.SALE, branch_id=device.branch_id)
+    original = sales.filter(reference=reference, is_current=True).first()
+    if original is None:
+        raise NotFound(f"There is no sale {reference!r} in this branch.")
+    if original.status != "signed":
+        raise NotCreditable(f"The sale {reference!r} is {original.status}, not signed.")
+    if original.device_id != device.pk:
+        # Numbers are per device, and KRA looks the original up under the sender's (rule N1).
+        raise NotCreditable(
+            f"The sale was made on device {original.device.serial}.",
+            help="Send the credit note from that device.",
+        )
+    return original
+
+
+def _store(
+    device: Device, data: CreditNoteInput, original: Invoice, known: tuple[str, str]
+) -> Invoice:
+    """Runs in a transaction; the original's lock serialises credits of one sale."""
+    original = Invoice.objects.select_for_update(no_key=True, of=("self",)).select_related(
+        "transmission", "company", "branch"
+    ).get(pk=original.pk)  # fmt: skip
+    shares = _shares(original, data)
+    lines = [_line(number, share) for number, share in enumerate(shares, start=1)]
+    note = _note(device, data, original, lines)
+    note.credit_reason, note.content_hash = known
+    # KRA checks the rates of the day the note is sent; the tax is the original's own.
+    store(
+        note, lines, rates_on(device.company.environment, note.sold_at.astimezone(NAIROBI).date())
+    )
+    return note
+
+
+def _shares(original: Invoice, data: CreditNoteInput) -> list[Share]:
+    lines = {line.sequence: line for line in original.lines.select_related("item")}
+    credited = _credited(original)
+    done = {n: credited.get(line.pk, (ZERO, ZERO)) for n, line in lines.items()}
+    remaining = {n: line.quantity - done[n][0] for n, line in lines.items()}
+    wanted = _wanted(data, remaining)
+    return [_share(lines[n], quantity, done[n]) for n, quantity in wanted]
+
+
+def _wanted(data: CreditNoteInput, remaining: dict[int, Decimal]) -> list[tuple[int, Decimal]]:
+    if data.lines is None:
+        whole = [(n, quantity) for n, quantity in sorted(remaining.items()) if quantity > 0]
+        if not whole:
+            raise NotCreditable(
+                "Everything of this sale was credited already.", help="Nothing is left."
+            )
+        return whole
+    problems = []
+    seen: set[int] = set()
+    for place, line in enumerate(data.lines):
+        where = f"lines[{place}]"
+        left = remaining.get(line.line)
+        if left is None or line.line in seen:
+            problems.append(
+                Problem(f"{where}.line", "No such line, or named twice.", "See the sale.")
+            )
+        elif not _is_quantity(line.quantity) or line.quantity > left:
+            problems.append(
+                Problem(f"{where}.quantity", f"At most {left} can still be credited.", "Lower it.")
+            )
+        seen.add(line.line)
+    if problems or not data.lines:
+        raise SaleInvalid("The credit note is not valid.", problems=problems)
+    return [(line.line, line.quantity) for line in data.lines]
+
+
+def _is_quantity(value: Decimal) -> bool:
+    return value.is_finite() and 0 < value < 10**10 and value == round_cents(value)
+
+
+def _credited(original: Invoice) -> dict[int, tuple[Decimal, Decimal]]:
+    """Quantity and total given back so far, per line; refused and void notes give nothing."""
+    notes = Invoice.objects.filter(original=original, is_current=True, state=State.ACTIVE)
+    alive = notes.exclude(transmission__status__in=NUMBER_FREE)
+    rows = InvoiceLine.objects.filter(invoice__in=alive).values("original_line")
+    sums = rows.annotate(quantity=Sum("quantity"), total=Sum("total")).order_by()
+    return {row["original_line"] or 0: (row["quantity"], row["total"]) for row in sums}
+
+
+def _share(line: InvoiceLine, quantity: Decimal, done: tuple[Decimal, Decimal]) -> Share:
+    """The line's value in proportion; the last share takes the cents that are left."""
+    supply = round_cents(line.unit_price * quantity)
+    if done[0] + quantity == line.quantity:
+        total = line.total - done[1]
+    else:
+        total = round_cents(line.total * quantity / line.quantity)
+    return Share(line, quantity, min(total, supply), supply)
+
+
+def _line(sequence: int, share: Share) -> InvoiceLine:
+    source = share.line
+    taxable = taxable_of(share.total, source.rate)
+    return InvoiceLine(
+        sequence=sequence,
+        item=source.item,
+        original_line=source,
+        name=source.name,
+        quantity=share.quantity,
+        unit_price=source.unit_price,
+        supply=share.supply,
+        discount_percent=source.discount_percent,
+        discount=share.supply - share.total,
+        letter=source.letter,
+        rate=source.rate,
+        taxable=taxable,
+        tax=share.total - taxable,
+        total=share.total,
+    )
+
+
+def _note(
+    device: Device, data: CreditNoteInput, original: Invoice, lines: Sequence[InvoiceLine]
+) -> Invoice:
+    sums = {letter: [line for line in lines if line.letter == letter] for letter in LETTERS}
+    return Invoice(
+        company=original.company,
+        branch=original.branch,
+        device=device,
+        kind=Kind.CREDIT_NOTE,
+        reference=data.reference,
+        original=original,
+        returns_goods=data.returns_goods,
+        sold_at=_moment(data, original),
+        customer_pin=original.customer_pin,
+        customer_name=original.customer_name,
+        customer_phone=original.customer_phone,
+        payment_method=original.payment_method,
+        remark=data.remark,
+        currency=original.currency,
+        exchange_rate=original.exchange_rate,
+        prices_include_tax=original.prices_include_tax,
+        total=sum((line.total for line in lines), ZERO),
+        taxable=sum((line.taxable for line in lines), ZERO),
+        tax=sum((line.tax for line in lines), ZERO),
+        discount=sum((line.discount for line in lines), ZERO),
+        **{f"taxable_{k.lower()}": sum((x.taxable for x in v), ZERO) for k, v in sums.items()},
+        **{f"tax_{k.lower()}": sum((x.tax for x in v), ZERO) for k, v in sums.items()},
+    )
+
+
+def _moment(data: CreditNoteInput, original: Invoice) -> datetime:
+    now = max(timezone.now(), original.sold_at)
+    moment = data.sold_at or now
+    if not original.sold_at <= moment <= now:
+        problem = Problem("sold_at", "It lies before the sale, or in the future.", "Correct it.")
+        raise SaleInvalid("The credit note is not valid.", problems=[problem])
+    return moment

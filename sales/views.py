@@ -1,0 +1,290 @@
+import re
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from companies.authentication import token_of
+from companies.models import Scope
+from core.api import decode, error_body
+from core.errors import DomainError, Invalid, NotFound, Problem
+from core.openapi import describe, page_of
+from core.views import ListView
+from devices.models import Device
+from devices.views import visible_device
+from items.stock import stock_shortages
+from outbox.waiting import wait_for
+
+from . import acceptance, corrections, credit_notes
+from .acceptance import Accepted
+from .filters import InvoiceFilter
+from .models import Invoice
+from .outputs import (
+    BulkOutput,
+    BulkResult,
+    InvoiceOutput,
+    PreviewOutput,
+    invoice_detail,
+    invoice_output,
+    preview_amounts,
+)
+from .receipts import text_receipt
+from .schemas import (
+    BulkInput,
+    CreditNoteInput,
+    PreviewInput,
+    ReasonInput,
+    SaleContent,
+    SaleInput,
+)
+
+WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*(\d{1,4})(?:\s*$|[,;\s])")
+PREFER = OpenApiParameter(
+    "Prefer",
+    str,
+    OpenApiParameter.HEADER,
+    description="`wait=N`: wait up to N seconds (0–30) for KRA's signature (RFC 7240).",
+)
+SALE_EXAMPLE = OpenApiExample(
+    "Two lines with a discount",
+    request_only=True,
+    value={
+        "reference": "TILL1-000123",
+        "prices_include_tax": True,
+        "customer": {"pin": "A123456789Z", "name": "Baraka Stores"},
+        "payment_method": "mobile_money",
+        "lines": [
+            {"item": "SKU-001", "quantity": "2", "unit_price": "580.00", "discount_percent": "10"},
+            {"item": "SKU-002", "quantity": "1", "unit_price": "100.00"},
+        ],
+    },
+)
+
+
+def wait_seconds(request: Request) -> float:
+    """How long the till wants to wait (RFC 7240), within our bounds."""
+    found = WAIT.search(request.headers.get("Prefer", ""))
+    wanted = float(found[1]) if found else settings.SALES_WAIT_DEFAULT
+    return min(wanted, settings.SALES_WAIT_MAX)
+
+
+def selling_device(request: Request, serial: str) -> Device:
+    """The device a sale is made on: the token's own, or the one it names."""
+    bound: Device | None = token_of(request).device
+    if bound is not None and serial in ("", bound.serial):
+        return bound
+    if not serial:
+        problem = Problem("device", "The token is bound to no device.", "Send the serial.")
+        raise Invalid("Which device?", problems=[problem])
+    return visible_device(token_of(request), serial)
+
+
+def visible_invoice(request: Request, pk: int) -> Invoice:
+    invoices: Any = Invoice.objects.visible_to(token_of(request))
+    invoice: Invoice | None = invoices.whole().filter(pk=pk).first()
+    if invoice is None:
+        raise NotFound("There is no such invoice.")
+    return invoice
+
+
+def answer(request: Request, accepted: Accepted) -> Response:
+    """Wait as long as the till wants, then say what is known."""
+    invoice = accepted.invoice
+    seconds = wait_seconds(request)
+    if seconds and invoice.transmission is not None and not invoice.transmission.is_settled:
+        wait_for(invoice.transmission, seconds)
+        invoice = Invoice.objects.whole().get(pk=invoice.pk)
+    output = invoice_output(invoice)
+    if accepted.is_replay:
+        return Response(output, status=200, headers={"Idempotent-Replayed": "true"})
+    status = 201 if invoice.status in ("signed", "training") else 202
+    headers = {"Location": output.links.self}
+    if seconds:
+        headers["Preference-Applied"] = f"wait={seconds:.0f}"
+    return Response(output, status=status, headers=headers)
+
+
+ACCEPTED: dict[int, Any] = {200: InvoiceOutput, 201: InvoiceOutput, 202: InvoiceOutput}
+
+
+class SaleView(APIView):
+    scopes = {"POST": Scope.SALES_WRITE}
+
+    @describe(
+        "Make a sale: 201 signed, 202 accepted and on its way, 200 the same sale again",
+        request=SaleInput,
+        answers=ACCEPTED,
+        refusals=(400, 404, 409, 413),
+        parameters=[PREFER],
+        examples=(SALE_EXAMPLE,),
+    )
+    def post(self, request: Request) -> Response:
+        data = decode(request, SaleInput)
+        device = selling_device(request, data.device)
+        return answer(request, acceptance.create_sale(device, data))
+
+
+class PreviewView(APIView):
+    scopes = {"POST": (Scope.SALES_WRITE, Scope.SALES_READ)}
+
+    @describe(
+        "Compute a sale and list every problem; nothing is stored",
+        request=PreviewInput,
+        answers={200: PreviewOutput},
+        refusals=(400, 404),
+    )
+    def post(self, request: Request) -> Response:
+        data = decode(request, PreviewInput)
+        device = selling_device(request, data.device)
+        basket, problems = acceptance.preview(device, data)
+        output = PreviewOutput(
+            is_valid=basket is not None and not problems,
+            problems=[
+                {"field": p.field, "reason": p.reason, "next_step": p.next_step} for p in problems
+            ],
+            warnings=[],
+        )
+        if basket is not None:
+            lines = acceptance.new_lines(basket)
+            preview_amounts(output, basket, lines)
+            wanted: dict[int, Any] = {}
+            for line in lines:
+                wanted[line.item_id] = wanted.get(line.item_id, 0) + line.quantity
+            output.warnings = stock_shortages(device.branch_id, wanted)
+        return Response(output)
+
+
+class BulkView(APIView):
+    scopes = {"POST": Scope.SALES_WRITE}
+
+    @describe(
+        "Make many sales, each for itself: one verdict per sale",
+        request=BulkInput,
+        answers={200: BulkOutput},
+        refusals=(400, 413),
+    )
+    def post(self, request: Request) -> Response:
+        data = decode(request, BulkInput)
+        results = [self._one(request, sale) for sale in data.sales]
+        accepted = sum(result.sale is not None for result in results)
+        return Response(BulkOutput(accepted, len(results) - accepted, results))
+
+    def _one(self, request: Request, data: SaleInput) -> BulkResult:
+        try:
+            device = selling_device(request, data.device)
+            made = acceptance.create_sale(device, data)
+        except DomainError as exc:
+            detail = [
+                {"field": p.field, "reason": p.reason, "next_step": p.next_step}
+                for p in exc.problems
+            ]
+            body = error_body(exc.code, exc.message, detail, exc.help)
+            return BulkResult(data.reference, exc.status, error=body["error"])
+        status = 200 if made.is_replay else 202
+        return BulkResult(data.reference, status, sale=invoice_output(made.invoice))
+
+
+class CreditNoteView(APIView):
+    scopes = {"POST": Scope.SALES_WRITE}
+
+    @describe(
+        "Credit a signed sale, in whole or in part",
+        request=CreditNoteInput,
+        answers=ACCEPTED,
+        refusals=(400, 404, 409),
+        parameters=[PREFER],
+    )
+    def post(self, request: Request) -> Response:
+        data = decode(request, CreditNoteInput)
+        device = selling_device(request, data.device)
+        return answer(request, credit_notes.create_credit_note(device, data, token_of(request)))
+
+
+class InvoiceListView(ListView):
+    scopes = {"GET": (Scope.SALES_READ, Scope.REPORTS_READ)}
+    filterset_class = InvoiceFilter
+
+    def get_queryset(self) -> Any:
+        invoices: Any = Invoice.objects.visible_to(token_of(self.request))
+        return invoices.whole().prefetch_related("lines__item")
+
+    def output(self, row: Invoice) -> InvoiceOutput:
+        return invoice_output(row)
+
+    @describe("Sales and credit notes, newest first", answers={200: page_of(InvoiceOutput)})
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+
+class InvoiceView(APIView):
+    scopes = {"GET": (Scope.SALES_READ, Scope.REPORTS_READ)}
+
+    @describe(
+        "One invoice, with every attempt, its cause of trouble and the next step",
+        answers={200: InvoiceOutput},
+        refusals=(404,),
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        return Response(invoice_detail(visible_invoice(request, pk)))
+
+
+class CorrectView(APIView):
+    scopes = {"POST": Scope.SALES_WRITE}
+
+    @describe(
+        "Replace a refused sale by a corrected version under the same reference",
+        request=SaleContent,
+        answers={201: InvoiceOutput, 202: InvoiceOutput},
+        refusals=(400, 404, 409),
+        parameters=[PREFER],
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        invoice = visible_invoice(request, pk)
+        return answer(request, corrections.correct(invoice, decode(request, SaleContent)))
+
+
+class VoidView(APIView):
+    scopes = {"POST": Scope.SALES_WRITE}
+
+    @describe(
+        "Give up a sale that KRA does not have, with a reason",
+        request=ReasonInput,
+        answers={200: InvoiceOutput},
+        refusals=(400, 404, 409),
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        invoice = visible_invoice(request, pk)
+        corrections.void(invoice, reason=decode(request, ReasonInput).reason)
+        return Response(invoice_detail(visible_invoice(request, pk)))
+
+
+class RetryView(APIView):
+    scopes = {"POST": Scope.SALES_WRITE}
+
+    @describe(
+        "Try again now instead of at the next attempt",
+        answers={200: InvoiceOutput, 202: InvoiceOutput},
+        refusals=(404, 409),
+        parameters=[PREFER],
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        invoice = visible_invoice(request, pk)
+        corrections.retry(invoice)
+        seconds = wait_seconds(request)
+        if seconds and invoice.transmission is not None:
+            wait_for(invoice.transmission, seconds)
+        output = invoice_detail(visible_invoice(request, pk))
+        return Response(output, status=200 if output.status == "signed" else 202)
+
+
+class ReceiptView(APIView):
+    scopes = {"GET": (Scope.SALES_READ, Scope.SALES_WRITE)}
+
+    @describe("The text receipt of a signed sale", answers={200: str}, refusals=(404, 409))
+    def get(self, request: Request, pk: int) -> HttpResponse:
+        text = text_receipt(visible_invoice(request, pk))
+        return HttpResponse(text, content_type="text/plain; charset=utf-8")
