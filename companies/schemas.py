@@ -1,11 +1,11 @@
 """What the API reads and writes about companies."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from .models import ApiToken, Branch, Company, Environment, Member, Profile, Role
+from .models import ApiToken, Branch, Company, Member
 
 Pin = Annotated[
     str,
@@ -39,9 +39,9 @@ class GatewayInput(Struct, forbid_unknown_fields=True):
 class OnboardInput(Struct, forbid_unknown_fields=True):
     pin: Pin
     name: Name
-    environment: Environment
+    environment: Literal["simulator", "sandbox", "production"]
     head_office: BranchInput
-    profile: Profile = Profile.DIRECT
+    profile: Literal["direct", "gavaconnect"] = "direct"
     trade_name: Annotated[str, Meta(max_length=200)] = ""
     gateway: GatewayInput | None = None
 
@@ -131,7 +131,7 @@ class TokenOutput(Struct):
 
 class MemberInput(Struct, forbid_unknown_fields=True):
     username: Annotated[str, Meta(pattern=r"^[\w.@+-]{1,150}$")]
-    role: Role
+    role: Literal["owner", "manager", "cashier", "auditor"]
     email: Annotated[str, Meta(max_length=254)] = ""
     password: str | None = None
 

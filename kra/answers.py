@@ -9,17 +9,21 @@ from kra.client import Answer
 from kra.codes import Verdict
 from kra.envelope import Envelope
 from kra.errors import KRAError, OutcomeUnknown, Unavailable
-from kra.lists import (
+from kra.profiles import ENDPOINTS, Endpoint
+from kra.readers import (
     read_branches,
     read_classifications,
     read_code_classes,
     read_customer,
+    read_device,
+    read_imports,
+    read_invoice,
     read_items,
     read_notices,
+    read_signature,
+    read_supplier_invoices,
     read_taxpayer,
 )
-from kra.profiles import ENDPOINTS, Endpoint
-from kra.readers import read_device, read_invoice, read_signature
 from kra.records import (
     BranchInfo,
     Classification,
@@ -27,10 +31,13 @@ from kra.records import (
     CodeDetail,
     CustomerInfo,
     DeviceInfo,
+    ImportedItem,
     ItemInfo,
     Notice,
     Signature,
     StoredInvoice,
+    SupplierInvoice,
+    SupplierLine,
     TaxpayerInfo,
 )
 
@@ -41,11 +48,14 @@ __all__ = [
     "CodeDetail",
     "CustomerInfo",
     "DeviceInfo",
+    "ImportedItem",
     "ItemInfo",
     "Notice",
     "Reply",
     "Signature",
     "StoredInvoice",
+    "SupplierInvoice",
+    "SupplierLine",
     "TaxpayerInfo",
     "read",
     "read_branches",
@@ -53,10 +63,12 @@ __all__ = [
     "read_code_classes",
     "read_customer",
     "read_device",
+    "read_imports",
     "read_invoice",
     "read_items",
     "read_notices",
     "read_signature",
+    "read_supplier_invoices",
     "read_taxpayer",
 ]
 
@@ -116,6 +128,8 @@ def _no_envelope(answer: Answer) -> _Finding:
     if answer.status == 401:
         return _condition("token_refused")
     if not 200 <= answer.status < 300:
+        # 403 and 404 stop the device: an app without subscription or a wrong path is met by
+        # every message, and refusing sale after sale would leave them all to be corrected.
         return _condition(f"http_{answer.status}")
     return _condition("not_json" if answer.body.strip() else "empty_body")
 

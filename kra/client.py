@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 
 import msgspec
@@ -34,14 +33,21 @@ from kra import envelope
 from kra.connections import open_pools, progress
 from kra.errors import DeviceRefused, KRAError, OutcomeUnknown, Unavailable
 from kra.profiles import ENDPOINTS, Credentials, Endpoint, Target
+from kra.times import parse_http_date
 from kra.token import Grant, Tokens, read_grant
 
 MAX_ANSWER_BYTES = 128 * 1024 * 1024  # the whole classification list is some 20 MB
 LONGEST_RETRY_AFTER_S = 3600.0
 _CHUNK = 64 * 1024
 _ALWAYS = {"Accept": "application/json", "User-Agent": "etims-integration"}
-# The classification list is long and slow to make: integrators allow it half an hour.
-_SLOW = MappingProxyType({"item_class_list": 300.0})
+# Lists are long and slow to make, the classifications most of all; nobody waits for them.
+_SLOW = MappingProxyType(
+    {
+        "item_class_list": 300.0,
+        **dict.fromkeys(("code_list", "item_list", "import_list", "customer_list"), 120.0),
+        **dict.fromkeys(("sales_list", "purchase_sales_list", "stock_move_list"), 120.0),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +245,7 @@ def _chunks(response: BaseHTTPResponse, *, deadline: float) -> Iterator[bytes]:
 
 
 def _answer(response: BaseHTTPResponse, body: bytes, *, elapsed_s: float) -> Answer:
-    date = _http_date(response.headers.get("Date", ""))
+    date = parse_http_date(response.headers.get("Date", ""))
     return Answer(
         status=response.status,
         body=body,
@@ -279,16 +285,8 @@ def _kind(exc: BaseException) -> str:
 def _retry_after(value: str, date: datetime | None) -> float | None:
     if re.fullmatch(r"[0-9]{1,9}", value.strip()):
         seconds = float(value)
-    elif (until := _http_date(value)) is not None:
+    elif (until := parse_http_date(value)) is not None:
         seconds = (until - (date or datetime.now(UTC))).total_seconds()
     else:
         return None
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_S)
-
-
-def _http_date(value: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

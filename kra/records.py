@@ -147,3 +147,71 @@ class ItemInfo:
     safety_quantity: Decimal | None
     is_insured: bool
     is_used: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedItem:
+    """A line that customs declared. What KRA compares is kept as it came."""
+
+    task_code: str
+    declared_on: str  # DDMMYYYY or YYYYMMDD: echoed in the update, never read
+    sequence: int
+    declaration_number: str
+    hs_code: str
+    name: str
+    status_code: str
+    origin_country: str
+    export_country: str
+    packages: Decimal | None
+    package_unit: str
+    quantity: Decimal | None
+    quantity_unit: str
+    gross_weight: Decimal | None
+    net_weight: Decimal | None
+    supplier_name: str
+    agent_name: str
+    amount: Decimal | None
+    currency: str
+    exchange_rate: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class SupplierLine:
+    sequence: int
+    item_code: str
+    class_code: str
+    name: str
+    barcode: str
+    package_unit: str
+    packages: Decimal
+    quantity_unit: str
+    quantity: Decimal
+    price: Decimal
+    supply_amount: Decimal
+    discount_rate: Decimal
+    discount_amount: Decimal
+    tax_letter: str
+    taxable: Decimal
+    tax: Decimal
+    total: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class SupplierInvoice:
+    """What a supplier says that we bought. Suppliers mix price conventions: never recompute."""
+
+    supplier_pin: str
+    supplier_name: str
+    supplier_branch: str
+    number: int
+    scu_id: str
+    machine_number: str
+    kind: str
+    payment_code: str
+    confirmed_at: datetime | None
+    date: date
+    taxable: Decimal
+    tax: Decimal
+    total: Decimal
+    remark: str
+    lines: tuple[SupplierLine, ...]

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, date, datetime
+from email.utils import parsedate_to_datetime
 from zoneinfo import ZoneInfo
 
 NAIROBI = ZoneInfo("Africa/Nairobi")
@@ -44,6 +45,15 @@ def parse_date(text: str) -> date:
         return parse_instant(text).astimezone(NAIROBI).date()
     year, month, day = map(int, match.groups())
     return date(year, month, day)
+
+
+def parse_http_date(text: str) -> datetime | None:
+    """Of HTTP headers; None for what is no date."""
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _in_nairobi(moment: datetime) -> datetime:

@@ -1,6 +1,6 @@
 """Whether the pinned requirement files still say what pyproject.toml asks for. Upgrades nothing.
 
-Usage: python -m local.pins
+Usage: python -m local.pins [--write]   (--write brings the files up to date)
 """
 
 import difflib
@@ -20,7 +20,10 @@ SOURCES = {
     "requirements-dev.txt": ("pyproject.toml", "--group", "dev"),
     "requirements-simulator.txt": ("--group", "simulator"),
 }
-OPTIONS = ("--quiet", "--universal", "--generate-hashes", "--no-header", "--no-annotate")
+OPTIONS = (
+    *("--quiet", "--universal", "--generate-hashes", "--no-header", "--no-annotate"),
+    *("--python-version", "3.11"),  # the oldest supported; newer ones would drop its markers
+)
 # What uv says when the registry could not be asked, as opposed to having answered no.
 OFFLINE = ("error sending request", "failed to fetch", "dns error", "network connectivity")
 SHOWN_LINES = 20
@@ -36,9 +39,8 @@ def find_uv() -> str | None:
 
 def compile_to(output: Path, source: Sequence[str], uv: str) -> None:
     """Resolve again. uv keeps the versions it finds in the output file while they fit."""
-    argv = [uv, "pip", "compile", *source, *OPTIONS, "-o", str(output)]
+    argv = [uv, "pip", "compile", *source, *OPTIONS, "--python", sys.executable, "-o", str(output)]
     env = os.environ | {"UV_PYTHON_DOWNLOADS": "never"}
-    argv += ["--python", sys.executable]
     done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return
@@ -47,38 +49,56 @@ def compile_to(output: Path, source: Sequence[str], uv: str) -> None:
     raise Problem(f"uv could not resolve pyproject.toml:\n{done.stderr.strip()}")
 
 
-def drift(name: str, uv: str) -> list[str]:
-    """The lines in which a pinned file differs from a fresh resolution."""
-    pinned = (ROOT / name).read_text(encoding="utf-8")
+def resolve(name: str, uv: str) -> str:
+    """A pinned file as it would be written now."""
     with tempfile.TemporaryDirectory() as folder:
         again = Path(folder, name)
-        again.write_text(pinned, encoding="utf-8")
+        if (ROOT / name).exists():
+            shutil.copy(ROOT / name, again)
         compile_to(again, SOURCES[name], uv)
-        fresh = again.read_text(encoding="utf-8")
-    compared = difflib.unified_diff(pinned.splitlines(), fresh.splitlines(), name, "fresh", n=0)
-    return list(compared)
+        return again.read_text(encoding="utf-8")
 
 
-def main() -> int:
+def is_current(name: str, uv: str) -> bool:
+    try:
+        fresh = resolve(name, uv).splitlines()
+    except Offline:
+        say(f"SKIPPED: offline, so {name} was not compared.")
+        return True
+    pinned = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    lines = list(difflib.unified_diff(pinned, fresh, name, "fresh", n=0, lineterm=""))
+    say(f"{name} differs from pyproject.toml:" if lines else f"{name} is up to date.")
+    for line in lines[:SHOWN_LINES]:
+        say(f"  {line}")
+    return not lines
+
+
+def compare(uv: str) -> int:
+    differing = [name for name in SOURCES if not is_current(name, uv)]
+    if not differing:
+        return 0
+    say("python -m local.pins --write brings them up to date.")
+    return 1
+
+
+def write(uv: str) -> int:
+    for name in SOURCES:
+        (ROOT / name).write_text(resolve(name, uv), encoding="utf-8")
+    return 0
+
+
+def main(argv: Sequence[str]) -> int:
     uv = find_uv()
     if uv is None:
         say("SKIPPED: uv is not here, so the pinned files were not compared.")
         return 0
-    differing = 0
-    for name in SOURCES:
-        try:
-            lines = drift(name, uv)
-        except Offline:
-            say(f"SKIPPED: offline, so {name} was not compared.")
-            continue
-        except Problem as problem:
-            return report(problem)
-        say(f"{name} differs from pyproject.toml:" if lines else f"{name} is up to date.")
-        for line in lines[:SHOWN_LINES]:
-            say(f"  {line}")
-        differing += bool(lines)
-    return 1 if differing else 0
+    try:
+        return write(uv) if "--write" in argv else compare(uv)
+    except Problem as problem:
+        return report(problem)
+    except Offline:
+        return report(Problem("The registry did not answer; nothing was written."))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

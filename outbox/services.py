@@ -27,6 +27,11 @@ def lane_id_of(device_id: int, stream: str) -> int:
     return known
 
 
+def forget() -> None:
+    """Ask the database again which lanes there are."""
+    _lane_ids.clear()
+
+
 def owe(
     *,
     lane_id: int,

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from items.models import Item
-from items.stock import book_stock
+from items.services import Customer, StockLine, book_stock
 from kra.answers import Reply
 from kra.errors import OutcomeUnknown
 from kra.readers import read_invoice, read_signature
@@ -184,12 +184,8 @@ def move_goods(invoice: Invoice) -> None:
     book_stock(
         device=invoice.device,
         type="03" if invoice.kind == Kind.CREDIT_NOTE else "11",
-        lines=[(line.item, line.quantity, line.unit_price) for line in _with_items(invoice)],
+        lines=[StockLine(x.item_id, x.quantity, x.unit_price) for x in invoice.lines.all()],
         reference=invoice.reference,
         occurred_at=invoice.sold_at,
-        customer=(invoice.customer_pin, invoice.customer_name or WALK_IN),
+        customer=Customer(invoice.customer_pin, invoice.customer_name or WALK_IN),
     )
-
-
-def _with_items(invoice: Invoice) -> list[InvoiceLine]:
-    return list(invoice.lines.select_related("item"))

@@ -16,7 +16,7 @@ from core.openapi import describe, page_of
 from core.views import ListView
 from devices.models import Device
 from devices.views import visible_device
-from items.stock import stock_shortages
+from items.services import stock_shortages
 from outbox.waiting import wait_for
 
 from . import acceptance, corrections, credit_notes
@@ -154,7 +154,10 @@ class PreviewView(APIView):
             wanted: dict[int, Any] = {}
             for line in lines:
                 wanted[line.item_id] = wanted.get(line.item_id, 0) + line.quantity
-            output.warnings = stock_shortages(device.branch_id, wanted)
+            output.warnings = [
+                {"item": short.sku, "wanted": str(short.wanted), "at_kra": str(short.at_kra)}
+                for short in stock_shortages(device.branch_id, wanted)
+            ]
         return Response(output)
 
 

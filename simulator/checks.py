@@ -12,8 +12,8 @@ Check = Callable[[Any, Field, bool], bool]
 
 
 def _text(value: Any, field: Field, strict: bool) -> bool:
-    if isinstance(value, int) and not strict:  # the printed sample sends trdInvcNo as a number
-        value = str(value)
+    if type(value) is int and field.name == "trdInvcNo" and not strict:
+        return True  # the printed sample sends it as a number
     return isinstance(value, str) and (field.size is None or len(value) <= field.size)
 
 

@@ -115,7 +115,8 @@ class Control:
         return reply(200, {"faults": [orders.shown(one) for one in self.faults.active.values()]})
 
     async def add_fault(self, request: web.Request) -> web.StreamResponse:
-        fault = self.faults.add(**orders.fault_settings(await _body(request)))
+        body = {"seed": self.simulator.options.seed, **await _body(request)}
+        fault = self.faults.add(**orders.fault_settings(body))
         return reply(201, orders.shown(fault))
 
     async def remove_faults(self, request: web.Request) -> web.StreamResponse:
@@ -143,7 +144,7 @@ class Control:
     async def start_chaos(self, request: web.Request) -> web.StreamResponse:
         body = await _body(request)
         self.faults.chaos = Chaos(
-            seed=body.get("seed", 0),
+            seed=body.get("seed", self.simulator.options.seed),
             probabilities=orders.chaos_probabilities(body),
             scope=Fault(id="chaos", name="chaos", parameters={}, **orders.scope(body)),
         )

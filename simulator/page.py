@@ -14,12 +14,15 @@ from simulator.server import Simulator
 from simulator.state import Device, Invoice
 
 _STYLE = """
-:root { color-scheme: light dark; --line: light-dark(#d5d9de, #3a4048);
-  --soft: light-dark(#f4f6f8, #1d2126); --faint: light-dark(#5a6370, #a3acb8);
-  --bad: light-dark(#b3261e, #ffb4ab); }
+:root { color-scheme: light dark; --line: #d5d9de; --soft: #f4f6f8; --faint: #5a6370;
+  --bad: #b3261e; --paper: #fff; --ink: #1a1d21; }
+@media (prefers-color-scheme: dark) {
+  :root { --line: #3a4048; --soft: #1d2126; --faint: #a3acb8; --bad: #ffb4ab;
+    --paper: #14171a; --ink: #e6e9ed; }
+}
 * { box-sizing: border-box; }
 body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 72rem; padding: 1rem;
-  background: light-dark(#fff, #14171a); color: light-dark(#1a1d21, #e6e9ed); }
+  background: var(--paper); color: var(--ink); }
 h1 { font-size: 1.5rem; margin: 0; }
 h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
 p { margin: .25rem 0; color: var(--faint); }

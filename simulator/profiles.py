@@ -109,7 +109,7 @@ class Tokens:
         return expired() if float(expiry) <= time.time() else None
 
     def _mark(self, expiry: str) -> str:
-        return hmac.digest(self._secret, expiry.encode(), hashlib.sha256).hex()[:24]
+        return hmac.digest(self._secret, expiry.encode(errors="replace"), hashlib.sha256).hex()[:24]
 
 
 def check_app(headers: Mapping[str, str], options: Options) -> None:

@@ -66,8 +66,8 @@ class Device:
         return f"KRACU01{self.ordinal:08d}"
 
     @property
-    def strict(self) -> bool:
-        return self.mode == "strict"
+    def machine(self) -> str:
+        return f"KRA{self.ordinal:08d}"
 
 
 @dataclass(slots=True)
@@ -81,6 +81,7 @@ class Taxpayer:
     compositions: dict[str, Document] = field(default_factory=dict)
     imports: dict[str, Document] = field(default_factory=dict)
     offers: dict[str, Document] = field(default_factory=dict)
+    bought: list[tuple[tuple[str, str], int]] = field(default_factory=list)  # device, number
     transfers: list[Document] = field(default_factory=list)
 
 
@@ -192,6 +193,9 @@ def _invoice(world: World, device: Device, key: str, document: Document, raw: by
     )
     device.last_invoice = max(device.last_invoice, number)
     device.receipts[kind] = device.receipts.get(kind, 0) + 1
+    buyer = world.taxpayers.get(body.get("custTin") or "")
+    if buyer is not None and kind == "S":  # a taxpayer with a device here: offered as a purchase
+        buyer.bought.append(((device.pin, device.branch), number))
 
 
 def _purchase(world: World, device: Device, key: str, document: Document, raw: bytes) -> None:

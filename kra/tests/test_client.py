@@ -174,6 +174,7 @@ def test_it_does_not_know_the_outcome_after_a_read_timeout(server, connect, dire
 
 def test_it_gives_each_endpoint_its_own_patience(server, connect, direct):
     assert Timeouts().read_for("item_class_list") == 300.0
+    assert Timeouts().read_for("code_list") == 120.0
     assert Timeouts().read_for("sales_save") == 30.0
     assert Timeouts(per_endpoint={"init": 1.0}).read_for("init") == 1.0
 

@@ -203,7 +203,7 @@ def fake_uv(folder: Path, body: str) -> str:
 def test_it_compares_the_pins(pinned, monkeypatch, capsys, _case, body, code, said):
     monkeypatch.setattr(pins, "find_uv", lambda: fake_uv(pinned, body))
 
-    assert pins.main() == code
+    assert pins.main([]) == code
     shown = capsys.readouterr()
     assert said in shown.out + shown.err
 
@@ -215,12 +215,21 @@ def test_it_shows_the_lines_that_drifted(pinned, monkeypatch, capsys):
     monkeypatch.setattr(pins, "find_uv", lambda: "uv")
     monkeypatch.setattr(pins, "compile_to", compile_to)
 
-    assert pins.main() == 1
+    assert pins.main([]) == 1
     assert "-b==1" in capsys.readouterr().out
+
+
+def test_it_writes_them_anew_on_request(pinned, monkeypatch):
+    monkeypatch.setattr(
+        pins, "find_uv", lambda: fake_uv(pinned, 'for out; do :; done; echo c==1 >"$out"')
+    )
+
+    assert pins.main(["--write"]) == 0
+    assert (pinned / "requirements.txt").read_text() == "c==1\n"
 
 
 def test_it_skips_the_comparison_without_uv(pinned, monkeypatch, capsys):
     monkeypatch.setattr(pins, "find_uv", lambda: None)
 
-    assert pins.main() == 0
+    assert pins.main([]) == 0
     assert capsys.readouterr().out.startswith("SKIPPED")

@@ -3,6 +3,7 @@
 import ast
 import http.server
 import importlib
+import json
 import os
 import runpy
 import shutil
@@ -81,6 +82,37 @@ def test_it_starts_the_simulator_only_on_demand(compose):
     with_profile = [name for name, service in compose["services"].items() if "profiles" in service]
 
     assert with_profile == ["simulator"]
+
+
+def composer() -> list[str]:
+    """The command that reads compose files, when there is one; it needs no engine for that."""
+    for command in (["docker", "compose"], ["docker-compose"]):
+        if shutil.which(command[0]):
+            done = subprocess.run([*command, "version"], capture_output=True, check=False)
+            if done.returncode == 0:
+                return command
+    return []
+
+
+@pytest.mark.skipif(not composer(), reason="docker compose is not installed")
+@pytest.mark.parametrize(("value", "accepted"), [("x", True), ("", False)])
+def test_it_passes_compose_s_own_check(tmp_path, value, accepted):
+    shutil.copy(ROOT / "docker-compose.yml", tmp_path)
+    required = (*OWN_SECRETS, "POSTGRES_PASSWORD", "REDIS_PASSWORD")
+    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name in required))
+    environment = {name: os.environ[name] for name in os.environ if name not in required}
+
+    done = subprocess.run(
+        [*composer(), "config", "--quiet"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode == 0) is accepted, done.stderr
+    assert accepted or "set it in .env" in done.stderr
 
 
 # --- Image ---
@@ -355,6 +387,16 @@ def test_it_hands_a_request_to_the_application(proxy):
     assert seen["host"] == proxy.removeprefix("http://")
     assert seen["x-request-id"] == "till-1"
     assert (seen["x-forwarded-for"], seen["x-forwarded-proto"]) == ("127.0.0.1", "https")
+
+
+@needs_nginx
+def test_it_logs_requests_without_receipt_links(proxy, tmp_path):
+    status_of(f"{proxy}/r/the-key/?a=secret", headers={"X-Request-ID": "till-2"})
+    status_of(f"{proxy}/api/sales/?a=secret")
+
+    lines = [json.loads(line) for line in (tmp_path / "out.log").read_text().splitlines()]
+    assert [line["path"] for line in lines] == ["/r/...", "/api/sales/"]
+    assert lines[0]["request_id"] == "till-2"
 
 
 @needs_nginx

@@ -90,6 +90,6 @@ def _info(device: Device) -> dict[str, Any]:
         "bhfOpenDt": "20260101",
         "dvcId": str(450000 + device.ordinal),
         "sdcId": device.control_unit,
-        "mrcNo": f"KRA{device.ordinal:08d}",
+        "mrcNo": device.machine,
         "cmcKey": device.cmc_key,
     }

@@ -21,6 +21,7 @@ def code_list(call: Call) -> Answer:
 
 def _code_class(table: dict[str, Any], world: World) -> dict[str, Any]:
     rated = table["class"] == "04"
+    rows = table["codes"] + table.get("listed_but_refused", [])
     return {
         "cdCls": table["class"],
         "cdClsNm": table["name"],
@@ -40,7 +41,7 @@ def _code_class(table: dict[str, Any], world: World) -> dict[str, Any]:
                 "userDfnCd2": label,
                 "userDfnCd3": None,
             }
-            for code, name, description, order, label in table["codes"]
+            for code, name, description, order, label in rows
         ],
     }
 

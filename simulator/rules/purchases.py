@@ -8,8 +8,14 @@ from simulator.calls import Call
 from simulator.protocol import seeds
 from simulator.rules import amounts
 from simulator.rules.dates import refuse_future
+from simulator.rules.invoices import as_answered
 from simulator.rules.sales import check_sequence
-from simulator.state import Document
+from simulator.state import Device, Document, Invoice
+
+_NOT_OFFERED = {
+    "invcNo", "orgInvcNo", "custTin", "custNm", "salesSttsCd", "cnclReqDt", "cnclDt", "rfdDt",
+    "rfdRsnCd", "prchrAcptcYn", "regrId", "regrNm", "modrId", "modrNm", "receipt",
+}  # fmt: skip
 
 
 def offered(call: Call) -> Answer:
@@ -21,16 +27,45 @@ def offered(call: Call) -> Answer:
 
 
 def _offers(call: Call) -> dict[str, Document]:
-    """The offers to this PIN; the first look seeds them."""
-    if not call.owner.offers:
-        for offer in seeds()["offers"]:
-            document = {"offer": offer, "at": call.stamp, "confirmed": False}
-            call.world.record("offer", call.pin, "", _key(offer), document)
-    return call.owner.offers
+    """The offers to this PIN: seeded ones, and what other taxpayers of this simulator sold it."""
+    known = call.owner.offers
+    for offer in seeds()["offers"]:
+        _offer(call, offer, call.stamp)
+    for (pin, branch), number in call.owner.bought:
+        seller = call.world.devices[pin, branch]
+        if _key_of(pin, branch, number) not in known:
+            invoice = seller.invoices[number]
+            _offer(call, _as_offered(seller, invoice), invoice.signed_at)
+    return known
+
+
+def _offer(call: Call, offer: dict[str, Any], at: str) -> None:
+    key = _key(offer)
+    if key not in call.owner.offers:
+        document = {"offer": offer, "at": at, "confirmed": False}
+        call.world.record("offer", call.pin, "", key, document)
+
+
+def _as_offered(seller: Device, invoice: Invoice) -> dict[str, Any]:
+    sold = as_answered(invoice)
+    return {
+        "spplrTin": seller.pin,
+        "spplrNm": seller.name,
+        "spplrBhfId": seller.branch,
+        "spplrInvcNo": invoice.number,
+        "spplrSdcId": seller.control_unit,
+        "spplrMrcNo": seller.machine,
+        **{name: value for name, value in sold.items() if name not in _NOT_OFFERED},
+    }
 
 
 def _key(message: dict[str, Any]) -> str:
-    return f"{message.get('spplrTin')} {message.get('spplrBhfId')} {message.get('spplrInvcNo')}"
+    names = ("spplrTin", "spplrBhfId", "spplrInvcNo")
+    return _key_of(*(message.get(name) for name in names))
+
+
+def _key_of(pin: Any, branch: Any, number: Any) -> str:
+    return f"{pin} {branch} {number}"
 
 
 def save(call: Call) -> Answer:

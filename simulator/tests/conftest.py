@@ -16,13 +16,13 @@ def shared() -> Iterator[Server]:
     server.stop()
 
 
-@pytest.fixture()
+@pytest.fixture
 def server(shared: Server) -> Server:
     shared.control("POST", "/reset")
     return shared
 
 
-@pytest.fixture()
+@pytest.fixture
 def launch() -> Iterator[Callable[..., Server]]:
     """Start simulators with arguments of their own."""
     started: list[Server] = []
@@ -37,26 +37,26 @@ def launch() -> Iterator[Callable[..., Server]]:
             one.stop()
 
 
-@pytest.fixture()
+@pytest.fixture
 def pin() -> str:
     return f"A{next(_pins):09d}Z"
 
 
-@pytest.fixture()
+@pytest.fixture
 def device(server: Server, pin: str) -> Device:
     """A strict device on the direct transport."""
     server.approve(pin)
     return Device(server, pin).start()
 
 
-@pytest.fixture()
+@pytest.fixture
 def gateway(server: Server, pin: str) -> Device:
     """A strict device behind the gateway."""
     server.approve(pin)
     return Device(server, pin, gateway=True).start()
 
 
-@pytest.fixture()
+@pytest.fixture
 def lenient(server: Server, pin: str) -> Device:
     server.approve(pin, mode="lenient")
     return Device(server, pin).start()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kra.members import Members, incomplete, unreadable
+from kra.readers.members import Members, incomplete, unreadable
 from kra.records import DeviceInfo, Signature, StoredInvoice
 
 _SIGNATURE = ("curRcptNo", "totRcptNo", "intrlData", "rcptSign", "sdcDateTime")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kra.members import Members
+from kra.readers.members import Members
 from kra.records import (
     BranchInfo,
     Classification,

@@ -1,0 +1,86 @@
+"""The back office reads; what KRA is told changes through the API."""
+
+from typing import Any
+
+from django.contrib import admin
+
+from .models import (
+    Classification,
+    Code,
+    Item,
+    ItemCounter,
+    StockMovement,
+    StockMovementLine,
+    SyncState,
+    TaxRate,
+)
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    list_per_page = 50
+    show_full_result_count = False
+
+    def has_add_permission(self, request: Any, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: Any, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: Any, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Item)
+class ItemAdmin(ReadOnlyAdmin):
+    list_display = ("sku", "name", "company", "code", "tax_letter", "price", "state")
+    list_filter = ("is_fiscal", "is_active", "product_type", "tax_letter", "transmission__status")
+    list_select_related = ("company", "transmission")
+    search_fields = ("sku", "name", "code", "barcode")
+
+
+@admin.register(ItemCounter)
+class ItemCounterAdmin(ReadOnlyAdmin):
+    list_display = ("company", "last_number", "device", "counted_at")
+    list_select_related = ("company", "device")
+    search_fields = ("company__pin", "company__name")
+
+
+@admin.register(Code)
+class CodeAdmin(ReadOnlyAdmin):
+    list_display = ("class_id", "class_name", "code", "name", "extra1", "is_active", "changed_at")
+    list_filter = ("environment", "class_id", "is_active")
+    search_fields = ("code", "name")
+
+
+@admin.register(Classification)
+class ClassificationAdmin(ReadOnlyAdmin):
+    list_display = ("code", "name", "level", "tax_letter", "is_active")
+    list_filter = ("environment", "level", "is_active")
+    search_fields = ("code", "name")
+
+
+@admin.register(SyncState)
+class SyncStateAdmin(ReadOnlyAdmin):
+    list_display = ("environment", "name", "last_result_at")
+
+
+@admin.register(TaxRate)
+class TaxRateAdmin(ReadOnlyAdmin):
+    list_display = ("environment", "letter", "rate", "valid_from", "approved")
+    list_filter = ("environment", "approved")
+
+
+class LineInline(admin.TabularInline):
+    model = StockMovementLine
+    extra = 0
+    can_delete = False
+    raw_id_fields = ("item",)
+
+
+@admin.register(StockMovement)
+class StockMovementAdmin(ReadOnlyAdmin):
+    list_display = ("reference", "company", "branch", "type", "occurred_at", "state")
+    list_filter = ("state", "type")
+    list_select_related = ("company", "branch")
+    search_fields = ("reference", "lines__item__sku")
+    inlines = (LineInline,)

@@ -1,0 +1,187 @@
+"""Our items and stock in KRA's words. Its field names appear only here."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from devices.models import Device
+from kra.errors import Rejected
+from kra.requests import ItemRequest, StockIOLine, StockIORequest, StockMasterRequest
+from kra.times import NAIROBI, format_date
+from outbox.handlers import Handler, NumberedHandler
+from outbox.models import Lane, Transmission
+
+from .amounts import Amounts, line_amounts
+from .models import Item, ItemCounter, StockMovement, StockMovementLine
+from .rates import rates_on
+from .services.stock import cancel_levels, release_waiting
+
+# Who registers and who modifies: never null (rule N7).
+OUR_ID, OUR_NAME = "etims", "eTIMS integration"
+
+
+def item_code(item: Item, number: int) -> str:
+    """Rule I2(d): country, type, two-letter packaging and unit, a running number of 7 digits."""
+    parts = (item.origin_country, item.product_type, item.packaging_unit, item.quantity_unit)
+    return f"{''.join(parts)}{number:07}"
+
+
+def _device_of(row: Transmission) -> Device:
+    return Device.objects.select_related("company", "branch").get(lanes=row.lane_id)
+
+
+class ItemMessage(Handler):
+    """Registers an item, or changes a registered one. The debt's reference is the SKU.
+
+    A lost answer needs no look-up: KRA replaces an item of the same code, so the bytes go again.
+    """
+
+    endpoint = "item_save"
+
+    def next_number(self, row: Transmission, lane: Lane) -> int | None:
+        item = self._item(row)
+        if item.registered_at is not None:
+            return None
+        return ItemCounter.objects.get(company=item.company_id).last_number + 1
+
+    def spend_number(self, row: Transmission) -> None:
+        if row.number is not None:
+            counters = ItemCounter.objects.filter(company__devices__lanes=row.lane_id)
+            counters.filter(last_number__lt=row.number).update(last_number=row.number)
+
+    def build(self, row: Transmission, number: int | None) -> bytes:
+        item, device = self._item(row), _device_of(row)
+        if number is not None:
+            item.code = item_code(item, number)
+            item.save(update_fields=["code"])
+        return ItemRequest(
+            tin=device.company.pin,
+            bhfId=device.branch.code,
+            itemCd=item.code,
+            itemClsCd=item.classification,
+            itemTyCd=item.product_type,
+            itemNm=item.name,
+            orgnNatCd=item.origin_country,
+            pkgUnitCd=item.packaging_unit,
+            qtyUnitCd=item.quantity_unit,
+            taxTyCd=item.tax_letter,
+            bcd=item.barcode or None,
+            dftPrc=item.price,
+            isrcAplcbYn="N",
+            useYn="Y" if item.is_active else "N",
+            regrId=OUR_ID,
+            regrNm=OUR_NAME,
+            modrId=OUR_ID,
+            modrNm=OUR_NAME,
+        ).encode()
+
+    def accepted(self, row: Transmission, receipt: Any) -> None:
+        item, now = self._item(row), timezone.now()
+        Item.objects.filter(pk=item.pk).update(
+            registered_at=Coalesce("registered_at", now), updated_at=now
+        )
+        release_waiting(item)
+
+    def refused(self, row: Transmission, error: Rejected) -> None:
+        item = self._item(row)
+        # The next item takes the number (rule I3), so this one may not keep its code.
+        Item.objects.filter(pk=item.pk, registered_at=None).update(code="")
+        Item.objects.filter(pk=item.pk).update(updated_at=timezone.now())
+        release_waiting(item)
+
+    def _item(self, row: Transmission) -> Item:
+        return Item.objects.get(company__devices__lanes=row.lane_id, sku=row.reference)
+
+
+class StockMovementMessage(NumberedHandler):
+    endpoint = "stock_io_save"
+
+    def build(self, row: Transmission, number: int | None) -> bytes:
+        movement = StockMovement.objects.get(transmission=row)
+        device = _device_of(row)
+        day = movement.occurred_at.astimezone(NAIROBI).date()
+        rates = rates_on(device.company.environment, day)
+        lines = list(movement.lines.select_related("item").order_by("sequence"))
+        amounts = [
+            line_amounts(line.quantity, line.unit_price, rates[line.item.tax_letter])
+            for line in lines
+        ]
+        return StockIORequest(
+            tin=device.company.pin,
+            bhfId=device.branch.code,
+            sarNo=number or 0,
+            orgSarNo=0,
+            custTin=movement.customer_pin or None,
+            custNm=movement.customer_name or None,
+            sarTyCd=movement.type,
+            ocrnDt=format_date(day),
+            totItemCnt=len(lines),
+            totTaxblAmt=sum((a.taxable for a in amounts), Decimal(0)),
+            totTaxAmt=sum((a.tax for a in amounts), Decimal(0)),
+            totAmt=sum((a.gross for a in amounts), Decimal(0)),
+            remark=movement.remark or None,
+            itemList=[
+                _stock_line(place, line, each)
+                for place, (line, each) in enumerate(zip(lines, amounts, strict=True), 1)
+            ],
+            regrId=OUR_ID,
+            regrNm=OUR_NAME,
+            modrId=OUR_ID,
+            modrNm=OUR_NAME,
+        ).encode()
+
+    def accepted(self, row: Transmission, receipt: Any) -> None:
+        self._movement(row).update(state=StockMovement.State.ACCEPTED)
+
+    def refused(self, row: Transmission, error: Rejected) -> None:
+        self._movement(row).update(state=StockMovement.State.REFUSED)
+        cancel_levels(self._movement(row).get())
+
+    def _movement(self, row: Transmission) -> Any:
+        return StockMovement.objects.filter(transmission=row)
+
+
+def _stock_line(place: int, line: StockMovementLine, amounts: Amounts) -> StockIOLine:
+    item = line.item
+    return StockIOLine(
+        itemSeq=place,
+        itemCd=item.code,
+        itemClsCd=item.classification,
+        itemNm=item.name,
+        bcd=item.barcode or None,
+        pkgUnitCd=item.packaging_unit,
+        pkg=Decimal(1),
+        qtyUnitCd=item.quantity_unit,
+        qty=line.quantity,
+        prc=amounts.unit_price,
+        splyAmt=amounts.gross,
+        totDcAmt=Decimal(0),
+        taxblAmt=amounts.taxable,
+        taxTyCd=item.tax_letter,
+        taxAmt=amounts.tax,
+        totAmt=amounts.gross,
+    )
+
+
+class StockLevelMessage(Handler):
+    """What is on hand of one item in the branch. The debt's content begins with the item's id."""
+
+    endpoint = "stock_master_save"
+
+    def build(self, row: Transmission, number: int | None) -> bytes:
+        device = _device_of(row)
+        item = Item.objects.get(pk=int(bytes(row.content or b"").split()[0]))
+        lines = StockMovementLine.objects.of(branch_id=device.branch_id, item_ids=[item.pk])
+        return StockMasterRequest(
+            tin=device.company.pin,
+            bhfId=device.branch.code,
+            itemCd=item.code,
+            # Rule S4: the sum of what KRA has booked by now, not what we shall have told it.
+            rsdQty=lines.at_kra(),
+            regrId=OUR_ID,
+            regrNm=OUR_NAME,
+            modrId=OUR_ID,
+            modrNm=OUR_NAME,
+        ).encode()

@@ -1,0 +1,40 @@
+"""What other apps, views and tasks ask of the catalogue."""
+
+from .adjustments import Adjustment, Booked, Ordered, adjust_stock
+from .catalogue import Verdict, deliver_items, sync_items
+from .introduction import Introduction, introduce, pull_lists, recount, retry_item
+from .lists import approve_rate, is_synced, sync_codes
+from .registration import enqueue_drafts
+from .stock import (
+    Customer,
+    Shortage,
+    StockLine,
+    book_stock,
+    retry_movement,
+    stock_shortages,
+)
+
+__all__ = [
+    "Adjustment",
+    "Booked",
+    "Customer",
+    "Introduction",
+    "Ordered",
+    "Shortage",
+    "StockLine",
+    "Verdict",
+    "adjust_stock",
+    "approve_rate",
+    "book_stock",
+    "deliver_items",
+    "enqueue_drafts",
+    "introduce",
+    "is_synced",
+    "pull_lists",
+    "recount",
+    "retry_item",
+    "retry_movement",
+    "stock_shortages",
+    "sync_codes",
+    "sync_items",
+]

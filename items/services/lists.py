@@ -1,0 +1,192 @@
+"""Copy KRA's lists: codes, classifications, and with class 04 the tax rates."""
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterable
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+from django.db import models, transaction
+from django.utils import timezone
+
+from devices.calls import exchange
+from devices.models import Device
+from items import rates
+from items.errors import RateNotHeld
+from items.models import Classification, Code, SyncState, TaxRate
+from items.models.catalogue import LETTERS
+from items.models.lists import TAX_CLASS
+from kra.answers import Reply
+from kra.readers import read_classifications, read_code_classes
+from kra.requests import ListRequest
+from kra.times import NAIROBI, format_instant
+
+log = logging.getLogger(__name__)
+
+EVERYTHING = "20180101000000"  # older than any record at KRA (rule D4)
+CODES, CLASSIFICATIONS = "code_list", "item_class_list"
+# A first rate is taken to have held always; sales may be older than this installation.
+ALWAYS = date(2018, 1, 1)
+BATCH = 1000
+
+
+def sync_codes(device: Device) -> dict[str, str]:
+    """Pull both lists for the device's environment. An unchanged answer changes no list.
+
+    Returns "changed" or "unchanged" by list. Raises KRAError; what was pulled before it stays.
+    """
+    return {
+        "codes": _pull(device, CODES, _store_codes),
+        "classifications": _pull(device, CLASSIFICATIONS, _store_classifications),
+    }
+
+
+def is_synced(environment: str) -> bool:
+    pulled = SyncState.objects.filter(environment=environment)
+    return pulled.filter(name__in=[CODES, CLASSIFICATIONS]).count() == 2
+
+
+def _pull(device: Device, name: str, store: Callable[[str, Reply], None]) -> str:
+    environment = device.company.environment
+    state = SyncState.objects.filter(environment=environment, name=name).first()
+    since = state.last_result_at if state else None
+    request = ListRequest(
+        tin=device.company.pin,
+        bhfId=device.branch.code,
+        lastReqDt=format_instant(since) if since else EVERYTHING,
+    )
+    reply = exchange(device, name, request.encode(), reference="code lists")
+    digest = "" if reply.is_empty else _digest(reply.data)
+    is_new = bool(digest) and (state is None or digest != state.sha256)
+    with transaction.atomic():
+        if is_new:
+            store(environment, reply)
+        SyncState.objects.update_or_create(
+            environment=environment,
+            name=name,
+            defaults={
+                "last_result_at": reply.result_at or since,
+                "sha256": digest or (state.sha256 if state else ""),
+            },
+        )
+    return "changed" if is_new else "unchanged"
+
+
+def _digest(data: Any) -> str:
+    return hashlib.sha256(msgspec.json.encode(data, order="deterministic")).hexdigest()
+
+
+def _store_codes(environment: str, reply: Reply) -> None:
+    now = timezone.now()
+    classes = read_code_classes(reply.data)
+    fresh = [
+        Code(
+            environment=environment,
+            class_id=group.code[:5],
+            class_name=group.name[:60],
+            code=detail.code[:20],
+            name=detail.name[:200],
+            description=detail.description[:500],
+            sort=detail.sort_order,
+            extra1=detail.values[0][:60],
+            extra2=detail.values[1][:60],
+            extra3=detail.values[2][:60],
+            is_active=group.is_used and detail.is_used,
+            changed_at=now,
+        )
+        for group in classes
+        for detail in group.details
+    ]
+    _upsert(fresh, key=("class_id", "code"), ignore=("changed_at",))
+    for group in classes:
+        if group.code == TAX_CLASS:
+            _store_rates(environment, {one.code: one.values[0] for one in group.details}, reply)
+
+
+def _store_classifications(environment: str, reply: Reply) -> None:
+    fresh = [
+        Classification(
+            environment=environment,
+            code=one.code[:10],
+            name=one.name[:300],
+            level=one.level,
+            tax_letter=one.tax_letter[:5],
+            is_active=one.is_used,
+        )
+        for one in read_classifications(reply.data)
+    ]
+    _upsert(fresh, key=("code",))
+
+
+def _upsert(fresh: Iterable[Any], *, key: tuple[str, ...], ignore: tuple[str, ...] = ()) -> None:
+    """Write the rows that are new or differ. KRA may list one code twice: the last one counts."""
+    rows = {tuple(getattr(row, name) for name in key): row for row in fresh}
+    if not rows:
+        return
+    sample = next(iter(rows.values()))
+    model: type[models.Model] = type(sample)
+    facts = [
+        f.name for f in model._meta.concrete_fields if f.name not in ("id", "environment", *key)
+    ]
+    compared = [name for name in facts if name not in ignore]
+    stored = model._default_manager.filter(environment=sample.environment)
+    known = {row[: len(key)]: row[len(key) :] for row in stored.values_list(*key, *compared)}
+    changed = [
+        row
+        for place, row in sorted(rows.items())
+        if known.get(place) != tuple(getattr(row, name) for name in compared)
+    ]
+    model._default_manager.bulk_create(
+        changed,
+        batch_size=BATCH,
+        update_conflicts=True,
+        unique_fields=["environment", *key],
+        update_fields=facts,
+    )
+
+
+def _store_rates(environment: str, published: dict[str, str], reply: Reply) -> None:
+    """The first rate of a letter counts at once; a later change waits for a person."""
+    day = (reply.result_at or timezone.now()).astimezone(NAIROBI).date()
+    for letter, text in published.items():
+        rate = _percent(text)
+        if letter not in tuple(LETTERS) or rate is None:
+            continue
+        mine = TaxRate.objects.filter(environment=environment, letter=letter)
+        current = mine.usable().order_by("-valid_from").first()
+        if current is None:
+            mine.create(environment=environment, letter=letter, rate=rate, valid_from=ALWAYS,
+                        approved=True)  # fmt: skip
+        elif current.rate == rate:
+            mine.held().delete()  # KRA took the change back before anybody approved it
+        elif not mine.held().filter(rate=rate).exists():
+            mine.held().delete()
+            mine.create(environment=environment, letter=letter, rate=rate, valid_from=day)
+            log.error("tax rate changed: approve it", extra={"environment": environment})
+    rates.forget()
+
+
+def _percent(text: str) -> Decimal | None:
+    try:
+        rate = round(Decimal(text), 2)
+    except InvalidOperation:
+        return None
+    return rate if rate.is_finite() and 0 <= rate < 100 else None
+
+
+@transaction.atomic
+def approve_rate(*, environment: str, letter: str, valid_from: date | None = None) -> TaxRate:
+    """Use a held rate from its day, or from `valid_from`, on. Raises RateNotHeld."""
+    mine = TaxRate.objects.select_for_update().filter(environment=environment, letter=letter)
+    held = mine.held().order_by("-valid_from").first()
+    if held is None:
+        raise RateNotHeld(f"No change of {letter} waits in {environment}.")
+    held.valid_from = valid_from or held.valid_from
+    # The same day cannot have two rates: the later word counts.
+    mine.usable().filter(valid_from=held.valid_from).delete()
+    held.approved = True
+    held.save(update_fields=["valid_from", "approved"])
+    transaction.on_commit(rates.forget)
+    return held

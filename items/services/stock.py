@@ -1,0 +1,201 @@
+"""Goods that move: book them, tell KRA in order, and know what KRA holds."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple, NotRequired, TypedDict, Unpack
+
+from django.db import transaction
+from django.utils import timezone
+
+from devices.models import Device
+from items.errors import MovementNotRetryable
+from items.models import Item, MovementType, ProductType, StockMovement, StockMovementLine
+from outbox.models import Status, Stream, Transmission
+from outbox.services import enqueue_many, lane_id_of, owe
+
+State = StockMovement.State
+MOVEMENT, LEVEL = "stock_movement", "stock_level"
+
+
+class StockLine(NamedTuple):
+    item_id: int
+    quantity: Decimal
+    unit_price: Decimal  # tax included
+
+
+class Customer(NamedTuple):
+    pin: str
+    name: str
+
+
+class About(TypedDict):
+    occurred_at: datetime
+    customer: NotRequired[Customer | None]
+    remark: NotRequired[str]
+
+
+class Shortage(NamedTuple):
+    """Goods of which KRA holds less than is to leave."""
+
+    item_id: int
+    sku: str
+    wanted: Decimal
+    at_kra: Decimal
+
+
+def book_stock(
+    *,
+    device: Device,
+    type: str,
+    lines: Sequence[StockLine],
+    reference: str,
+    **about: Unpack[About],
+) -> StockMovement | None:
+    """Store a movement in the caller's transaction and owe KRA it and each item's new level.
+
+    Services and non-fiscal items are left out; None when nothing is left. Lines of one item become
+    one. A repeat of (branch, type, reference) returns the first movement and books nothing. The
+    movement waits while KRA does not know all its items.
+    """
+    customer = about.get("customer") or Customer("", "")
+    with transaction.atomic():
+        goods = _goods(device.company_id, lines)
+        if not goods:
+            return None
+        movement, is_new = StockMovement.objects.get_or_create(
+            branch_id=device.branch_id,
+            type=MovementType(type).value,
+            reference=reference[:60],
+            defaults={
+                "company_id": device.company_id,
+                "device": device,
+                "occurred_at": about["occurred_at"],
+                "customer_pin": customer.pin[:11],
+                "customer_name": customer.name[:100],
+                "remark": about.get("remark", "")[:400],
+            },
+        )
+        if is_new:
+            _add_lines(movement, goods)
+            if all(item.registered_at for item, _ in goods):
+                send_movement(movement, [item.pk for item, _ in goods])
+    return movement
+
+
+def _goods(company_id: int, lines: Sequence[StockLine]) -> list[tuple[Item, StockLine]]:
+    """One line per item that KRA counts, in the order of first mention."""
+    sums: dict[int, StockLine] = {}
+    for line in lines:
+        first = sums.get(line.item_id)
+        total = line.quantity + (first.quantity if first else 0)
+        sums[line.item_id] = StockLine(
+            line.item_id, total, first.unit_price if first else line.unit_price
+        )
+    items = Item.objects.filter(company=company_id, pk__in=sums, is_fiscal=True)
+    goods = items.exclude(product_type=ProductType.SERVICE)
+    known = {item.pk: item for item in goods}
+    late = [pk for pk, item in known.items() if item.registered_at is None]
+    if late:
+        # Shuts out the acceptance that would release this movement (release_waiting).
+        locked = Item.objects.select_for_update(no_key=True).filter(pk__in=late).order_by("pk")
+        known |= {item.pk: item for item in locked}
+    return [(known[pk], line) for pk, line in sums.items() if pk in known and line.quantity > 0]
+
+
+def _add_lines(movement: StockMovement, goods: list[tuple[Item, StockLine]]) -> None:
+    StockMovementLine.objects.bulk_create(
+        StockMovementLine(
+            movement=movement,
+            item=item,
+            sequence=place,
+            quantity=line.quantity,
+            unit_price=line.unit_price,
+        )
+        for place, (item, line) in enumerate(goods, 1)
+    )
+
+
+def send_movement(movement: StockMovement, item_ids: Iterable[int]) -> None:
+    """Owe KRA the movement, then the level of each item (rules S1, S4): one lane, in this order."""
+    lane_id = lane_id_of(movement.device_id, Stream.STOCK)
+    reference = movement.reference
+    first = owe(lane_id=lane_id, kind=MOVEMENT, reference=reference)
+    levels = [
+        owe(lane_id=lane_id, kind=LEVEL, reference=reference, content=level_content(movement, pk))
+        for pk in item_ids
+    ]
+    enqueue_many([first, *levels])
+    movement.transmission, movement.state = first, State.QUEUED
+    movement.save(update_fields=["transmission", "state"])
+
+
+def level_content(movement: StockMovement, item_id: int) -> bytes:
+    return f"{item_id} {movement.pk}".encode()
+
+
+def cancel_levels(movement: StockMovement) -> None:
+    """KRA refused the movement: nothing moved, so the levels behind it have nothing to say."""
+    contents = [level_content(movement, pk) for pk in movement.lines.values_list("item", flat=True)]
+    levels = Transmission.objects.filter(
+        kind=LEVEL, lane=lane_id_of(movement.device_id, Stream.STOCK)
+    )
+    unsent = levels.filter(content__in=contents, status=Status.QUEUED, attempts=0)
+    unsent.update(status=Status.CANCELLED, finished_at=timezone.now())
+
+
+def release_waiting(item: Item) -> None:
+    """KRA has decided about an item: send the movements that waited for this decision.
+
+    A movement goes when no item of it is undecided; lines of items that KRA does not know stay
+    behind in a movement of their own. Runs in the transaction that records KRA's verdict.
+    """
+    waiting = StockMovement.objects.waiting_for(item).select_for_update(no_key=True)
+    for movement in waiting.order_by("pk"):
+        lines = list(movement.lines.select_related("item__transmission").order_by("sequence"))
+        if any(line.item.is_on_its_way for line in lines):
+            continue
+        unknown = [line for line in lines if line.item.registered_at is None]
+        if len(unknown) == len(lines):
+            continue
+        if unknown:
+            _leave_behind(movement, unknown)
+        send_movement(movement, [line.item_id for line in lines if line not in unknown])
+
+
+def _leave_behind(movement: StockMovement, lines: list[StockMovementLine]) -> None:
+    rest = StockMovement.objects.create(
+        company_id=movement.company_id,
+        branch_id=movement.branch_id,
+        device_id=movement.device_id,
+        type=movement.type,
+        reference=f"{movement.reference[:40]}#{lines[0].pk}",
+        occurred_at=movement.occurred_at,
+        customer_pin=movement.customer_pin,
+        customer_name=movement.customer_name,
+        remark=movement.remark,
+    )
+    StockMovementLine.objects.filter(pk__in=[line.pk for line in lines]).update(movement=rest)
+
+
+@transaction.atomic
+def retry_movement(movement: StockMovement) -> StockMovement:
+    """Send a refused movement again, under a new number. Raises MovementNotRetryable."""
+    fresh = StockMovement.objects.select_for_update(no_key=True).get(pk=movement.pk)
+    if fresh.state != State.REFUSED:
+        raise MovementNotRetryable(f"The movement is {fresh.state}.")
+    send_movement(fresh, list(fresh.lines.order_by("sequence").values_list("item", flat=True)))
+    return fresh
+
+
+def stock_shortages(branch_id: int, quantities: Mapping[int, Decimal]) -> list[Shortage]:
+    """Goods among `quantities` (by item id) of which KRA holds too little in the branch (S2)."""
+    goods = Item.objects.filter(pk__in=list(quantities), is_fiscal=True)
+    items = list(goods.exclude(product_type=ProductType.SERVICE).order_by("pk"))
+    lines = StockMovementLine.objects.of(branch_id=branch_id, item_ids=[i.pk for i in items])
+    held = {row["item"]: row["at_kra"] for row in lines.levels()}
+    return [
+        Shortage(item.pk, item.sku, quantities[item.pk], held.get(item.pk, Decimal(0)))
+        for item in items
+        if quantities[item.pk] > held.get(item.pk, Decimal(0))
+    ]

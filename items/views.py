@@ -1,0 +1,299 @@
+import re
+from collections import defaultdict
+from typing import Any
+
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from companies.authentication import token_of
+from companies.models import Branch, Company, Environment, Scope
+from companies.views import company_of
+from core.api import decode
+from core.errors import Invalid, NotFound, Problem
+from core.openapi import describe, page_of
+from core.views import ListView
+from devices.models import Device
+
+from . import services
+from .errors import NoDevice
+from .examples import SYNC_EXAMPLE
+from .filters import ClassificationFilter, ItemFilter, MovementFilter, StockFilter
+from .models import Classification, Code, Item, StockMovement, StockMovementLine
+from .rows import read_rows
+from .schemas import (
+    BookedOutput,
+    ClassificationOutput,
+    CodeClassOutput,
+    CodeOutput,
+    ItemOutput,
+    LevelOutput,
+    MovementOutput,
+    ShortageOutput,
+    StockInput,
+    StockOutput,
+    SyncInput,
+    SyncInputShape,
+    SyncOutput,
+    SyncSummary,
+)
+
+READERS = (Scope.SALES_READ, Scope.ITEMS_WRITE)
+LONGEST_WAIT_S = 30
+
+
+# The classes that callers need most, by name.
+CLASS_NAMES = {
+    "tax": "04",
+    "countries": "05",
+    "payment_methods": "07",
+    "quantity_units": "10",
+    "stock_types": "12",
+    "packaging_units": "17",
+    "product_types": "24",
+    "credit_note_reasons": "32",
+}
+
+
+def acting_device(request: Request, company: Company, serial: str) -> Device | None:
+    """The device the request names, else the one its token is bound to, else none."""
+    bound: Device | None = token_of(request).device
+    if bound is not None and serial in ("", bound.serial):
+        return Device.objects.select_related("company", "branch").get(pk=bound.pk)
+    if not serial:
+        return None
+    devices = Device.objects.visible_to(token_of(request)).filter(company=company, serial=serial)
+    device = devices.select_related("company", "branch").first()
+    if device is None:
+        raise NotFound(f"There is no device {serial!r}.")
+    return device
+
+
+def wait_seconds(request: Request) -> int:
+    """N of `Prefer: wait=N` (RFC 7240), 0 to 30."""
+    found = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,6})", request.headers.get("Prefer", ""))
+    return min(int(found[1]), LONGEST_WAIT_S) if found else 0
+
+
+class ItemSyncView(APIView):
+    scopes = {"POST": Scope.ITEMS_WRITE}
+
+    @describe(
+        "Create or update up to 5,000 items, with a verdict per row; pull KRA's lists",
+        request=SyncInputShape,
+        answers={200: SyncOutput},
+        refusals=(400, 404, 409, 413, 502),
+        examples=(SYNC_EXAMPLE,),
+    )
+    def post(self, request: Request) -> Response:
+        data = decode(request, SyncInput)
+        if not data.items and not data.lists:
+            step = 'Send rows in `items`, or `"lists": true`.'
+            raise Invalid("Nothing to do.", problems=[Problem("items", "It is empty.", step)])
+        company = company_of(request, data.company)
+        device = acting_device(request, company, data.device)
+        pulled = services.pull_lists(company, device) if data.lists else None
+        known = pulled or services.introduce(company, device)
+        verdicts = services.sync_items(company, device, read_rows(data.items))
+        services.deliver_items(company, verdicts, wait_seconds(request))
+        return Response(SyncOutput(SyncSummary.of(verdicts), verdicts, known))
+
+
+def visible_items(request: Request) -> Any:
+    items: Any = Item.objects.visible_to(token_of(request))
+    return items.select_related("company", "transmission")
+
+
+def _visible_item(request: Request, sku: str) -> Item:
+    item: Item | None = visible_items(request).filter(sku=sku).first()
+    if item is None:
+        raise NotFound(f"There is no item {sku!r}.")
+    return item
+
+
+class ItemListView(ListView):
+    scopes = {"GET": READERS}
+    filterset_class = ItemFilter
+
+    def get_queryset(self) -> Any:
+        return visible_items(self.request).defer("transmission__body", "transmission__content")
+
+    def output(self, row: Item) -> ItemOutput:
+        return ItemOutput.of(row)
+
+    @describe("The catalogue", answers={200: page_of(ItemOutput)})
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+
+class ItemView(APIView):
+    scopes = {"GET": READERS}
+
+    @describe("One item by its SKU", answers={200: ItemOutput}, refusals=(404,))
+    def get(self, request: Request, sku: str) -> Response:
+        return Response(ItemOutput.of(_visible_item(request, sku)))
+
+
+class ItemRetryView(APIView):
+    scopes = {"POST": Scope.ITEMS_WRITE}
+
+    @describe(
+        "Send a refused item again; settle a conflict about item numbers by KRA's own list",
+        answers={200: ItemOutput},
+        refusals=(404, 409, 502),
+    )
+    def post(self, request: Request, sku: str) -> Response:
+        services.retry_item(_visible_item(request, sku))
+        return Response(ItemOutput.of(_visible_item(request, sku)))
+
+
+def _environments(request: Request) -> list[str]:
+    """The token's own environment; the operator sees all."""
+    company = token_of(request).company
+    return [company.environment] if company else list(Environment.values)
+
+
+class CodeClassView(APIView):
+    scopes = {"GET": READERS}
+
+    @describe(
+        "One of KRA's code lists, by number (17) or name (packaging_units)",
+        answers={200: CodeClassOutput},
+        refusals=(404,),
+    )
+    def get(self, request: Request, class_id: str) -> Response:
+        number = CLASS_NAMES.get(class_id, class_id)
+        rows = Code.objects.filter(environment__in=_environments(request), class_id=number)
+        codes = list(rows.order_by("environment", "sort", "code"))
+        if not codes:
+            help = 'POST /api/item/sync/ with {"lists": true} pulls KRA\'s lists.'
+            raise NotFound(f"No code list {class_id!r} has been pulled.", help=help)
+        name = codes[0].class_name
+        return Response(CodeClassOutput(number, name, [CodeOutput.of(code) for code in codes]))
+
+
+class ClassificationListView(ListView):
+    scopes = {"GET": READERS}
+    filterset_class = ClassificationFilter
+
+    def get_queryset(self) -> Any:
+        return Classification.objects.filter(environment__in=_environments(self.request))
+
+    def output(self, row: Classification) -> ClassificationOutput:
+        return ClassificationOutput.of(row)
+
+    @describe(
+        "KRA's classifications; ?search= finds them by code or name",
+        answers={200: page_of(ClassificationOutput)},
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+
+def _device_for(request: Request, company: Company, serial: str) -> Device:
+    """The acting device, else the head office's first active one. Raises NoDevice."""
+    device = acting_device(request, company, serial)
+    if device is None:
+        active = Device.objects.filter(company=company, state=Device.State.ACTIVE)
+        device = (
+            active.filter(branch__is_head_office=True)
+            .select_related("company", "branch")
+            .order_by("pk")
+            .first()
+        )
+    if device is None:
+        raise NoDevice("The head office has no active device, and the request names none.")
+    return device
+
+
+class StockView(ListView):
+    scopes = {"GET": READERS, "POST": Scope.ITEMS_WRITE}
+    filterset_class = StockFilter
+
+    def get_queryset(self) -> Any:
+        items: Any = Item.objects.visible_to(token_of(self.request))
+        return items.filter(pk__in=StockMovementLine.objects.values("item"))
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
+        levels = _levels(page)
+        rows = [StockOutput(item.sku, item.name, levels[item.pk]) for item in page]
+        return self.get_paginated_response(rows)
+
+    @describe(
+        "What is on hand, beside what KRA has accepted, per branch",
+        answers={200: page_of(StockOutput)},
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+    @describe(
+        "Book goods in or out: opening stock, adjustment, purchase, waste",
+        request=StockInput,
+        answers={200: BookedOutput, 201: BookedOutput},
+        refusals=(400, 404, 409),
+    )
+    def post(self, request: Request) -> Response:
+        data = decode(request, StockInput)
+        company = company_of(request, data.company)
+        device = _device_for(request, company, data.device)
+        services.introduce(company, device)
+        lines = [services.Ordered(one.item, one.quantity, one.unit_price) for one in data.lines]
+        moment = data.occurred_at or timezone.now()
+        order = services.Adjustment(data.type, data.reference, lines, data.reason, moment)
+        booked = services.adjust_stock(device, order)
+        output = BookedOutput(
+            MovementOutput.of(booked.movement),
+            [ShortageOutput.of(one) for one in booked.shortages],
+        )
+        headers = {} if booked.is_new else {"Idempotent-Replayed": "true"}
+        return Response(output, status=201 if booked.is_new else 200, headers=headers)
+
+
+def _levels(items: list[Item]) -> dict[int, list[LevelOutput]]:
+    rows = list(StockMovementLine.objects.filter(item__in=items).levels())
+    branches = Branch.objects.in_bulk({row["movement__branch"] for row in rows})
+    levels = defaultdict(list)
+    for row in rows:
+        code = branches[row["movement__branch"]].code
+        levels[row["item"]].append(LevelOutput(code, row["on_hand"], row["at_kra"]))
+    return levels
+
+
+def _visible_movements(request: Request) -> Any:
+    movements: Any = StockMovement.objects.visible_to(token_of(request))
+    return movements.select_related("branch", "device", "transmission").prefetch_related(
+        "lines__item"
+    )
+
+
+class MovementListView(ListView):
+    scopes = {"GET": READERS}
+    filterset_class = MovementFilter
+
+    def get_queryset(self) -> Any:
+        return _visible_movements(self.request)
+
+    def output(self, row: StockMovement) -> MovementOutput:
+        return MovementOutput.of(row)
+
+    @describe("Stock movements and their state at KRA", answers={200: page_of(MovementOutput)})
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+
+class MovementRetryView(APIView):
+    scopes = {"POST": Scope.ITEMS_WRITE}
+
+    @describe(
+        "Send a refused movement again",
+        answers={200: MovementOutput},
+        refusals=(404, 409),
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        movement = _visible_movements(request).filter(pk=pk).first()
+        if movement is None:
+            raise NotFound("There is no such movement.")
+        services.retry_movement(movement)
+        return Response(MovementOutput.of(_visible_movements(request).get(pk=pk)))

@@ -1,0 +1,87 @@
+"""What others declared about us and KRA asks us to confirm: imports and purchases."""
+
+from typing import Any
+
+from kra.readers.members import Members, unreadable
+from kra.records import ImportedItem, SupplierInvoice, SupplierLine
+
+
+def read_imports(data: dict[str, Any] | None) -> tuple[ImportedItem, ...]:
+    return tuple(_import(row) for row in Members(data).rows("itemList"))
+
+
+def read_supplier_invoices(data: dict[str, Any] | None) -> tuple[SupplierInvoice, ...]:
+    """Raises OutcomeUnknown("unreadable_answer"): amounts are copied, so each must be there."""
+    try:
+        # saleList, without the s that salesList has elsewhere.
+        return tuple(_supplier_invoice(row) for row in Members(data).rows("saleList"))
+    except ValueError as exc:
+        raise unreadable(f"A supplier invoice cannot be read: {exc}.") from exc
+
+
+def _import(row: Members) -> ImportedItem:
+    return ImportedItem(
+        task_code=row.text("taskCd"),
+        declared_on=row.text("dclDe"),
+        sequence=row.number("itemSeq"),
+        declaration_number=row.text("dclNo"),
+        hs_code=row.text("hsCd"),
+        name=row.text("itemNm"),
+        # The list spells it with a small s, the update with a capital one.
+        status_code=row.text("imptItemsttsCd") or row.text("imptItemSttsCd"),
+        origin_country=row.text("orgnNatCd"),
+        export_country=row.text("exptNatCd"),
+        packages=row.money_or_none("pkg"),
+        package_unit=row.text("pkgUnitCd"),
+        quantity=row.money_or_none("qty"),
+        quantity_unit=row.text("qtyUnitCd"),
+        gross_weight=row.money_or_none("totWt"),
+        net_weight=row.money_or_none("netWt"),
+        supplier_name=row.text("spplrNm"),
+        agent_name=row.text("agntNm"),
+        amount=row.money_or_none("invcFcurAmt"),
+        currency=row.text("invcFcurCd"),
+        exchange_rate=row.money_or_none("invcFcurExcrt"),
+    )
+
+
+def _supplier_invoice(row: Members) -> SupplierInvoice:
+    return SupplierInvoice(
+        supplier_pin=row.text("spplrTin"),
+        supplier_name=row.text("spplrNm"),
+        supplier_branch=row.text("spplrBhfId"),
+        number=row.count("spplrInvcNo"),
+        scu_id=row.text("spplrSdcId"),
+        machine_number=row.text("spplrMrcNo"),
+        kind=row.text("rcptTyCd"),
+        payment_code=row.text("pmtTyCd"),
+        confirmed_at=row.instant_or_none("cfmDt"),
+        date=row.day("salesDt"),
+        taxable=row.money("totTaxblAmt"),
+        tax=row.money("totTaxAmt"),
+        total=row.money("totAmt"),
+        remark=row.text("remark"),
+        lines=tuple(_supplier_line(line) for line in row.rows("itemList")),
+    )
+
+
+def _supplier_line(row: Members) -> SupplierLine:
+    return SupplierLine(
+        sequence=row.number("itemSeq"),
+        item_code=row.text("itemCd"),
+        class_code=row.text("itemClsCd"),
+        name=row.text("itemNm"),
+        barcode=row.text("bcd"),
+        package_unit=row.text("pkgUnitCd"),
+        packages=row.money("pkg"),
+        quantity_unit=row.text("qtyUnitCd"),
+        quantity=row.money("qty"),
+        price=row.money("prc"),
+        supply_amount=row.money("splyAmt"),
+        discount_rate=row.money("dcRt"),
+        discount_amount=row.money("dcAmt"),
+        tax_letter=row.text("taxTyCd"),
+        taxable=row.money("taxblAmt"),
+        tax=row.money("taxAmt"),
+        total=row.money("totAmt"),
+    )

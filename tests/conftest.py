@@ -1,0 +1,181 @@
+"""A shop that sells through the whole house against the simulator, on real PostgreSQL and Redis."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from companies import authentication
+from companies.models import ApiToken, Company
+from companies.services import onboard_company
+from devices.initialisation import initialise
+from devices.models import Device
+from items import rates
+from outbox import breaker, doorbell, services
+from outbox.models import Lane, Transmission
+from outbox.queries import due_lanes
+from sales.models import Invoice
+
+from . import simulator as simulators
+
+
+@pytest.fixture(scope="session")
+def simulator_process():
+    process, simulator = simulators.start("--mode", "strict")
+    yield simulator
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.fixture
+def simulator(simulator_process, settings):
+    """KRA's side, empty and healthy."""
+    simulator_process.reset()
+    simulator_process.heal()
+    url = simulator_process.url
+    settings.KRA_SIMULATOR_URL = url
+    settings.KRA_HOSTS = settings.KRA_HOSTS | {
+        ("simulator", "direct"): (f"{url}/etims-api", ""),
+        ("simulator", "gavaconnect"): (
+            f"{url}/etims-oscu/api/v1",
+            f"{url}/v1/token/generate?grant_type=client_credentials",
+        ),
+    }
+    settings.KRA_READ_TIMEOUT = 2.0
+    settings.OUTBOX_BACKOFF_BASE = 0.01
+    return simulator_process
+
+
+@pytest.fixture(autouse=True)
+def fresh_caches(monkeypatch):
+    """What a process remembers must not outlive a test's database."""
+    services.forget()
+    breaker.forget()
+    rates.forget()
+    authentication.TokenAuthentication.cache.clear()
+    monkeypatch.setattr(doorbell, "_broken_until", float("inf"))
+
+
+@dataclass
+class Shop:
+    """A company with one device, and a till that talks to the API."""
+
+    company: Company
+    device: Device
+    secret: str
+    simulator: simulators.Simulator
+    client: Client
+
+    @property
+    def lane(self) -> Lane:
+        return Lane.objects.get(device=self.device, stream="fiscal")
+
+    @property
+    def pin(self) -> str:
+        return self.company.pin
+
+    def headers(self, **more: str) -> dict[str, str]:
+        return {"Authorization": f"Token {self.secret}"} | more
+
+    def post(self, path: str, body: Any, **headers: str) -> Any:
+        return self.client.post(
+            path, body, content_type="application/json", headers=self.headers(**headers)
+        )
+
+    def get(self, path: str) -> Any:
+        return self.client.get(path, headers=self.headers())
+
+    def sale(self, reference: str, **more: Any) -> dict[str, Any]:
+        lines = [{"item": "KETTLE", "quantity": "1"}, {"item": "FIT", "quantity": "2"}]
+        return {"device": self.device.serial, "reference": reference, "lines": lines} | more
+
+    def sell(self, reference: str, **more: Any) -> Invoice:
+        """Accept a sale; it is not sent before somebody delivers."""
+        response = self.post("/api/sales/", self.sale(reference, **more))
+        assert response.status_code == 202, response.content
+        return Invoice.objects.get(pk=response.json()["id"])
+
+    def status(self, invoice: Invoice) -> str:
+        return Invoice.objects.whole().get(pk=invoice.pk).status
+
+    def deliver(self, *, until_empty: bool = True) -> None:
+        """What workers and sweep do, in this process and at once."""
+        deliver_all(until_empty=until_empty)
+
+    def ledger(self) -> list[dict[str, Any]]:
+        invoices: list[dict[str, Any]] = self.simulator.ledger(self.pin)["invoices"]
+        return invoices
+
+
+def deliver_all(*, until_empty: bool = True, rounds: int = 200) -> None:
+    import time
+
+    from outbox.delivery import drain
+
+    for _ in range(rounds):
+        if until_empty:
+            skip_backoff()
+        lanes = list(due_lanes().values_list("pk", flat=True))
+        if not lanes:
+            return
+        for lane_id in lanes:
+            drain(lane_id, until=time.monotonic() + 60)
+    raise AssertionError("the lanes never came to rest")
+
+
+def skip_backoff() -> None:
+    """Time passes: waits and leases of dead workers are over."""
+    past = timezone.now() - timedelta(seconds=1)
+    Transmission.objects.open().filter(not_before__gt=past).update(not_before=past)
+    Lane.objects.update(lease_until=None, resume_at=None)
+
+
+ITEMS = [
+    {"sku": "KETTLE", "name": "Electric kettle 1.7 l", "classification": "1000000000",
+     "tax": "B", "price": "2320.00", "packaging_unit": "CT", "quantity_unit": "NO"},
+    {"sku": "SEED", "name": "Certified seed", "classification": "1000000000",
+     "tax": "A", "price": "350.00", "packaging_unit": "BG", "quantity_unit": "KG"},
+    {"sku": "FIT", "name": "Fitting service", "classification": "1000000000", "tax": "B",
+     "price": "1000.00", "product_type": "service"},
+]  # fmt: skip
+
+
+@pytest.fixture
+def open_shop(transactional_db, simulator, client):
+    """A function that opens a shop: company, device, registered items with stock."""
+
+    def build(pin: str = "A123456789Z", serial: str = "dvcv1130", **company: Any) -> Shop:
+        fields = {"name": "Baraka Stores", "environment": "simulator", "profile": "direct"}
+        made, branch, secret = onboard_company(
+            pin=pin, head_office={"code": "00", "name": "Head office"}, **(fields | company)
+        )
+        simulator.approve(pin, "00", serial)
+        device = initialise(company=made, branch=branch, serial=serial)
+        shop = Shop(made, device, secret, simulator, client)
+        stock = [row | {"opening_stock": "10000"} for row in ITEMS[:2]]
+        response = shop.post("/api/item/sync/", {"device": serial, "items": [*stock, ITEMS[2]]})
+        assert response.status_code == 200, response.content
+        shop.deliver()
+        return shop
+
+    return build
+
+
+@pytest.fixture
+def shop(open_shop):
+    return open_shop()
+
+
+@pytest.fixture
+def total():
+    """KES of the standard sale: one kettle and two fittings."""
+    return Decimal("4320.00")
+
+
+@pytest.fixture
+def platform_token(transactional_db):
+    return ApiToken.issue(name="operator", scopes=["platform:admin"])[1]
