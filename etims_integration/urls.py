@@ -9,6 +9,7 @@ urlpatterns = [
     path("", include("monitoring.urls")),
     path("api/", include("companies.urls")),
     path("api/", include("devices.urls")),
+    path("api/", include("outbox.urls")),
     path("api/", include("items.urls")),
     path("api/", include("sales.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

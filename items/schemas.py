@@ -218,7 +218,7 @@ class ShortageOutput(Struct):
 
     @classmethod
     def of(cls, one: Shortage) -> "ShortageOutput":
-        return cls(one.sku, one.wanted, one.at_kra)
+        return cls(one.sku, round(one.wanted, 2), round(one.at_kra, 2))
 
 
 class BookedOutput(Struct):

@@ -40,6 +40,13 @@ class DeviceInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredLine:
+    item_code: str
+    quantity: Decimal
+    total: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class StoredInvoice:
     """A sale or credit note as KRA holds it, to compare with what we meant to send."""
 
@@ -53,6 +60,9 @@ class StoredInvoice:
     taxable: Decimal
     signature: Signature | None
     date: date
+    # When the seller confirmed it, to the second; None where KRA does not say.
+    confirmed_at: datetime | None = None
+    lines: tuple[StoredLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 
 # The same verdict on the same bytes, each time proven "not stored": a person must look.
 MAX_SENDS_WITH_ONE_CODE = 4
+TAKEN_CODES = ["994", "stock_sequence", "invoice_sequence", "invoice_number"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +233,9 @@ def says_taken(error: KRAError) -> bool:
 def _taken(row: Transmission, handler: Handler, facts: dict[str, Any]) -> None:
     """A kind without a look-up: a refused repeat proves that the first try was stored."""
     earlier = Call.objects.filter(transmission=row.pk, attempt__lt=row.attempts)
-    was_lost = earlier.filter(outcome__in=[Call.Outcome.UNKNOWN, Call.Outcome.OPEN]).exists()
+    lost = earlier.filter(outcome__in=[Call.Outcome.UNKNOWN, Call.Outcome.OPEN])
+    # "Taken" said twice is still no proof that it was us who took it.
+    was_lost = lost.exclude(code__in=TAKEN_CODES).exists()
     expected = facts["expected_number"]
     if was_lost and (expected is None or expected == (row.number or 0) + 1):
         accept(row, handler, None)
@@ -244,13 +247,13 @@ def look_up(step: Claim) -> None:
     """Ask KRA about an unknown outcome: adopt, send again, or call a person (decision 4)."""
     try:
         reply = finish_call(step.call, post(step.call, step.target, step.body))
+        found = step.handler.found(step.row, reply)
     except KRAError as error:
         breaker.note_failure(step.host, error)
         with transaction.atomic(durable=True):
             _still_unknown(step.row, error)
         return
     breaker.note_success(step.host)
-    found = step.handler.found(step.row, reply)
     with transaction.atomic(durable=True):
         _decide(step.row, step.handler, found)
 

@@ -1,16 +1,14 @@
 """What other apps ask of the outbox."""
 
-from collections.abc import Callable
 from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
 
-from devices.models import Call, Device
+from devices.models import Call
 
 from . import doorbell
 from .errors import LaneBusy, NotCancellable, NotRetryable
-from .handlers import handler_for
 from .models import Lane, Status, Transmission
 
 _lane_ids: dict[tuple[int, str], int] = {}
@@ -74,9 +72,14 @@ def ring_after_commit(lane_id: int) -> None:
 
 
 def retry_now(row: Transmission) -> None:
-    """Bring the next attempt forward. Raises NotRetryable when there is none to bring."""
-    waiting = Transmission.objects.filter(pk=row.pk, status__in=[Status.QUEUED, Status.UNKNOWN])
-    if not waiting.update(not_before=timezone.now()):
+    """Bring the next attempt forward; a conflict is looked up anew. Raises NotRetryable."""
+    now = timezone.now()
+    mine = Transmission.objects.filter(pk=row.pk)
+    waiting = mine.filter(status__in=[Status.QUEUED, Status.UNKNOWN]).update(not_before=now)
+    held = mine.filter(status=Status.CONFLICT).update(
+        status=Status.UNKNOWN, not_before=now, error_code="", expected_number=None
+    )
+    if not waiting and not held:
         raise NotRetryable(f"It is {row.status}; there is nothing to retry.", help=_way_out(row))
     Lane.objects.filter(pk=row.lane_id).update(resume_at=None)
     ring_after_commit(row.lane_id)
@@ -85,8 +88,6 @@ def retry_now(row: Transmission) -> None:
 def _way_out(row: Transmission) -> str:
     if row.status == Status.REFUSED:
         return "Correct it (POST …/correct/) or void it (POST …/void/)."
-    if row.status == Status.CONFLICT:
-        return "Compare with KRA's record and resolve the conflict first."
     return "Nothing is to be done."
 
 
@@ -103,28 +104,24 @@ def calls_of(row: Transmission) -> list[Call]:
     return list(Call.objects.filter(transmission=row.pk).order_by("id"))
 
 
-def resync_counter(lane: Lane, *, last_number: int, check: Callable[[Lane, int], None]) -> None:
-    """Set the lane's counter after proof. `check` raises when KRA does not confirm the number.
-
-    Conflicts caused by the counter go back to the queue and take a new number.
+def free_conflicts(lane: Lane) -> None:
+    """Let the lane's conflicts take new numbers. Runs in a transaction, once KRA has decided what
+    its last number is. Raises LaneBusy.
     """
-    check(lane, last_number)
-    with transaction.atomic():
-        locked = Lane.objects.select_for_update(no_key=True).get(pk=lane.pk)
-        if locked.lease_until is not None and locked.lease_until > timezone.now():
-            raise LaneBusy("A worker is draining this lane.")
-        Lane.objects.filter(pk=lane.pk).update(last_number=last_number)
-        held = Transmission.objects.filter(lane=lane, status=Status.CONFLICT)
-        held.update(
-            status=Status.QUEUED, number=None, body=None, sha256="", error_code="",
-            expected_number=None, not_before=timezone.now(),
-        )  # fmt: skip
+    locked = Lane.objects.select_for_update(no_key=True).get(pk=lane.pk)
+    if locked.lease_until is not None and locked.lease_until > timezone.now():
+        raise LaneBusy("A worker is draining this lane.")
+    requeue_conflicts(lane)
+
+
+def requeue_conflicts(lane: Lane) -> None:
+    Transmission.objects.filter(lane=lane, status=Status.CONFLICT).update(
+        status=Status.QUEUED,
+        number=None,
+        body=None,
+        sha256="",
+        error_code="",
+        expected_number=None,
+        not_before=timezone.now(),
+    )
     ring_after_commit(lane.pk)
-
-
-def handler_of(row: Transmission) -> object:
-    return handler_for(row.kind)
-
-
-def device_of(row: Transmission) -> Device:
-    return row.lane.device

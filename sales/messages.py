@@ -172,9 +172,20 @@ def differences_of(invoice: Invoice, number: int, held: StoredInvoice) -> list[s
         ("total", invoice.total, held.total),
         ("tax", invoice.tax, held.tax),
     ]
+    # Two sales of one basket look alike in all of the above: the second and the lines tell.
+    if held.confirmed_at is not None:
+        pairs.append(("time", invoice.sold_at.replace(microsecond=0), held.confirmed_at))
+    if held.lines:
+        lines = [(line.item_code, line.quantity, line.total) for line in held.lines]
+        pairs.append(("lines", _lines_of(invoice), lines))
     return [
         f"{name}: ours {ours}, KRA's {theirs}" for name, ours, theirs in pairs if ours != theirs
     ]
+
+
+def _lines_of(invoice: Invoice) -> list[tuple[str, Decimal, Decimal]]:
+    lines = invoice.lines.select_related("item")
+    return [(line.item.code, line.quantity, line.total) for line in lines]
 
 
 def move_goods(invoice: Invoice) -> None:

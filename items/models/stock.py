@@ -9,6 +9,7 @@ from django.db.models import Case, DecimalField, F, Q, Sum, Value, When
 from django.db.models.functions import Coalesce
 
 from companies.models import Branch, Company, TenantQuerySet
+from core.money import ZERO
 from devices.models import Device
 from outbox.models import Transmission
 
@@ -105,7 +106,7 @@ AT_KRA = Q(movement__state=StockMovement.State.ACCEPTED)
 
 
 def _sum(which: Q) -> Any:
-    nothing = Value(Decimal(0), output_field=DecimalField(max_digits=18, decimal_places=2))
+    nothing = Value(ZERO, output_field=DecimalField(max_digits=18, decimal_places=2))
     return Coalesce(Sum(SIGNED, filter=which), nothing)
 
 

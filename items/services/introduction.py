@@ -23,7 +23,7 @@ from kra.requests import ListRequest
 from outbox import breaker
 from outbox.errors import LaneBusy
 from outbox.models import Lane, Status, host_of
-from outbox.services import resync_counter, retry_now
+from outbox.services import free_conflicts, retry_now
 
 from .lists import CLASSIFICATIONS, EVERYTHING, is_synced, sync_codes
 from .registration import lane_of, lock_registration, owe_again
@@ -123,7 +123,7 @@ def recount(company: Company) -> int:
     lane = Lane.objects.get(pk=lane_of(counter))
     last = _last_number_at_kra(_registering_device(company))
     with transaction.atomic():
-        resync_counter(lane, last_number=lane.last_number, check=lambda *_: None)
+        free_conflicts(lane)
         still = ItemCounter.objects.filter(pk=counter.pk, last_number=counter.last_number)
         if not still.update(last_number=last, counted_at=timezone.now()):
             raise LaneBusy("Items were registered while KRA was counting.")

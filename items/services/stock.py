@@ -8,6 +8,7 @@ from typing import NamedTuple, NotRequired, TypedDict, Unpack
 from django.db import transaction
 from django.utils import timezone
 
+from core.money import ZERO
 from devices.models import Device
 from items.errors import MovementNotRetryable
 from items.models import Item, MovementType, ProductType, StockMovement, StockMovementLine
@@ -195,7 +196,7 @@ def stock_shortages(branch_id: int, quantities: Mapping[int, Decimal]) -> list[S
     lines = StockMovementLine.objects.of(branch_id=branch_id, item_ids=[i.pk for i in items])
     held = {row["item"]: row["at_kra"] for row in lines.levels()}
     return [
-        Shortage(item.pk, item.sku, quantities[item.pk], held.get(item.pk, Decimal(0)))
+        Shortage(item.pk, item.sku, quantities[item.pk], held.get(item.pk, ZERO))
         for item in items
-        if quantities[item.pk] > held.get(item.pk, Decimal(0))
+        if quantities[item.pk] > held.get(item.pk, ZERO)
     ]

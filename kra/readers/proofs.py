@@ -3,7 +3,7 @@
 from typing import Any
 
 from kra.readers.members import Members, incomplete, unreadable
-from kra.records import DeviceInfo, Signature, StoredInvoice
+from kra.records import DeviceInfo, Signature, StoredInvoice, StoredLine
 
 _SIGNATURE = ("curRcptNo", "totRcptNo", "intrlData", "rcptSign", "sdcDateTime")
 
@@ -92,4 +92,10 @@ def _invoice(row: Members) -> StoredInvoice:
         taxable=row.money("totTaxblAmt"),
         signature=_signature(row.object("receipt")),
         date=row.day("salesDt"),
+        confirmed_at=row.instant_or_none("cfmDt"),
+        lines=tuple(_line(line) for line in row.rows("itemList")),
     )
+
+
+def _line(row: Members) -> StoredLine:
+    return StoredLine(row.text("itemCd"), row.money("qty"), row.money("totAmt"))

@@ -31,7 +31,7 @@ RESULT_CODES = [
     ("895", Rejected, Rejected),
     ("896", OutcomeUnknown, Unavailable),
     ("899", OutcomeUnknown, Unavailable),
-    ("900", Rejected, Rejected),
+    ("900", DeviceRefused, DeviceRefused),
     ("901", DeviceRefused, DeviceRefused),
     ("902", DeviceRefused, DeviceRefused),
     ("903", DeviceRefused, DeviceRefused),
@@ -127,6 +127,11 @@ SPECIAL = {  # every other message is this message's own fault
     "invoice_number": (OutcomeUnknown, Rejected),
     "stock_sequence": (OutcomeUnknown, Rejected),
     "device_not_unique": (DeviceRefused, DeviceRefused),
+    # The set-up is wrong, so every message would be refused: stop the device, not sale after sale.
+    "identity_missing": (DeviceRefused, DeviceRefused),
+    "app_id_missing": (DeviceRefused, DeviceRefused),
+    "branch_header_wrong": (DeviceRefused, DeviceRefused),
+    "test_session_closed": (DeviceRefused, DeviceRefused),
 }
 
 NOT_UNIQUE = "Query did not return a unique result: 2 results"

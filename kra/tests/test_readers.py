@@ -25,6 +25,7 @@ from kra.answers import (
     read_taxpayer,
 )
 from kra.errors import OutcomeUnknown
+from kra.records import StoredLine
 
 SIGNATURE = Signature(
     receipt_number=1,
@@ -108,6 +109,12 @@ def test_it_reads_a_stored_invoice(data):
         taxable=Decimal("5912.07"),
         signature=SIGNATURE,
         date=date(2026, 10, 5),
+        confirmed_at=datetime(2026, 10, 5, 7, 14, tzinfo=UTC),
+        lines=(
+            StoredLine("KE2CTNO0000001", Decimal(2), Decimal(4640)),
+            StoredLine("KE2BGKG0000002", Decimal(3), Decimal(1050)),
+            StoredLine("KE3NTNO0000003", Decimal(1), Decimal(1000)),
+        ),
     )
 
 

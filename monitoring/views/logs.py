@@ -26,7 +26,7 @@ class LogListView(ListView):
     filterset_class = CallFilter
 
     def get_queryset(self) -> Any:
-        return visible_calls(self.request).defer("request", "answer", *SECRETS)
+        return visible_calls(self.request).defer("request", "answer")
 
     def output(self, row: Call) -> LogOutput:
         return log_output(row)

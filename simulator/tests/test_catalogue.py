@@ -73,6 +73,17 @@ def test_it_answers_994_when_a_lenient_device_repeats_a_movement(lenient):
 
     assert codes == ["000", "994"]
     assert lenient.ledger()["stock"] == {KETTLE: 1}
+    assert lenient.ledger()["counters"]["stock"] == 4
+
+
+def test_it_answers_no_key_that_a_message_carried(device):
+    device.stocked()
+    device.post("item_save", {**item(SECOND), "cmcKey": device.key})
+    device.post("sales_save", {**sale(1, [line(KETTLE, 1, 100)]), "cmcKey": device.key})
+
+    for answer in (device.post("item_list", ANY), device.post("invoice_details", invcNo=1)):
+        assert answer.code == "000"
+        assert device.key not in answer.text
 
 
 def test_it_shows_a_transfer_to_the_branch_it_went_to(device, server):

@@ -5,7 +5,17 @@ from decimal import Decimal
 
 import pytest
 
-from simulator.tests.client import Device, credit, item, line, movement, purchase, sale, stamp
+from simulator.tests.client import (
+    Device,
+    credit,
+    item,
+    line,
+    movement,
+    numbered,
+    purchase,
+    sale,
+    stamp,
+)
 
 KETTLE, SECOND, SERVICE = "KE2CTNO0000001", "KE2CTNO0000002", "KE3NTNO0000002"
 LINE = line(KETTLE, 1, 100)
@@ -266,10 +276,12 @@ def test_it_refuses_on_the_direct_host_with_910_and_the_same_words(device):
     assert answer.json["data"] is None
 
 
+MUCH = line(KETTLE, 101, 100)
 ORDER = [
     ("a missing field before the number", {"modrId": None, "invcNo": 9}, "modrId"),
     ("the number before the stock", {"invcNo": 9, "itemList": None}, "itemList"),
     ("the number before the rates", {"invcNo": 9, "taxRtE": 8}, "invcNo sequence"),
+    ("the stock before the rates", {"itemList": numbered([MUCH]), "taxRtE": 8}, "sufficient"),
     ("the rates before the credit note", {"rcptTyCd": "R", "taxRtE": 8}, "taxRtE"),
 ]
 
@@ -288,6 +300,20 @@ AMOUNTS = [
     ("more discount than price", selling_line(dcAmt=101), "Invalid dcAmt on item: 1"),
     ("per letter", selling(taxblAmtA=1), "Rule taxblAmtA failed"),
     ("header total", selling(totAmt=101), "Rule totAmt failed"),
+    ("header taxable", selling(totTaxblAmt=86), "Rule totTaxblAmt failed"),
+    ("header tax", selling(totTaxAmt=13), "Rule totTaxAmt failed"),
+    ("one number ahead", selling(invcNo=2), "expected: 1 but found: 2"),
+    ("one movement ahead", moving(3), "Expected: 2 but found: 3"),
+    (
+        "two cents off",
+        selling_line(taxblAmt=Decimal("86.23"), taxAmt=Decimal("13.77")),
+        "Expected: 86.21, But Found: 86.23",
+    ),
+    (
+        "half a cent is rounded up",
+        selling_line(qty=Decimal("0.05"), prc=Decimal("2.5"), splyAmt=1),
+        "Expected: 0.13, But Found: 1.00",
+    ),
     ("item count", selling(totItemCnt=2), "Invalid totItemCnt. Expected: 1, Found: 2"),
     ("unknown letter", selling_line(taxTyCd="F"), "Code value error"),
     ("three decimals", selling(totAmt=Decimal("100.001")), "<totAmt> : must be a number"),
@@ -305,6 +331,21 @@ def test_it_refuses_what_cannot_be(gateway, _case, act, expected):
     gateway.stocked()
 
     assert expected in act(gateway).message
+
+
+def test_it_tolerates_a_cent(gateway):
+    gateway.stocked()
+    near = {**LINE, "taxblAmt": Decimal("86.22"), "taxAmt": Decimal("13.78")}
+
+    assert gateway.post("sales_save", sale(1, [near])).code == "000"
+
+
+def test_it_never_credits_a_credit_note(gateway):
+    gateway.stocked()
+    gateway.post("sales_save", sale(1, [LINE]))
+    gateway.post("sales_save", credit(2, 1, [LINE]))
+
+    assert gateway.post("sales_save", credit(3, 2, [LINE])).message == "orgInvcNo does not exist"
 
 
 def test_it_never_credits_a_sale_without_a_name(gateway):

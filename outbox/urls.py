@@ -1,0 +1,7 @@
+from django.urls import path
+
+from . import views
+
+urlpatterns = [
+    path("device/<str:serial>/resync-counter/", views.ResyncView.as_view(), name="device-resync"),
+]
