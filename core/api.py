@@ -16,6 +16,8 @@ from .errors import DomainError, Invalid, NotFound, PayloadTooLarge, Problem
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+# PostgreSQL holds no NUL. An even number of backslashes before the escape are only backslashes.
+NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 PATH = re.compile(r"^(?P<reason>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 
 HELP = {
@@ -36,6 +38,8 @@ def decode(request: Request, type_: type[T]) -> T:
     except RequestDataTooBig as exc:
         raise PayloadTooLarge("The request body is larger than 1 MB.") from exc
     try:
+        if NUL.search(body):
+            raise msgspec.DecodeError("A text holds the character NUL")
         return msgspec.json.decode(body, type=type_)
     except msgspec.ValidationError as exc:
         raise Invalid("The request is not valid.", problems=[_problem(str(exc))]) from exc
@@ -96,7 +100,7 @@ def _from_drf(exc: exceptions.APIException) -> Response:
     headers = {}
     if getattr(exc, "auth_header", None):
         headers["WWW-Authenticate"] = exc.auth_header  # type: ignore[attr-defined]
-    if getattr(exc, "wait", None):
+    if getattr(exc, "wait", None) is not None:
         headers["Retry-After"] = str(int(exc.wait) + 1)  # type: ignore[attr-defined]
     code = exc.get_codes() if isinstance(exc.detail, str) else exc.default_code
     detail = None if isinstance(exc.detail, str) else _fields(exc.detail)

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from .context import request_id
 
 # Somebody else's id is echoed only when it cannot break a log line or a header.
-SAFE_ID = re.compile(r"^[A-Za-z0-9._:-]{1,64}$")
+SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
 class RequestIdMiddleware:
@@ -18,7 +18,7 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.headers.get("X-Request-ID", "")
-        token = request_id.set(given if SAFE_ID.match(given) else uuid.uuid4().hex)
+        token = request_id.set(given if SAFE_ID.fullmatch(given) else uuid.uuid4().hex)
         try:
             response = self.get_response(request)
             response["X-Request-ID"] = request_id.get()

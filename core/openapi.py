@@ -1,6 +1,5 @@
 """OpenAPI from the same msgspec structs that read requests and write answers."""
 
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -44,31 +43,26 @@ MEANINGS = {
 }
 
 
-def schema_of(type_: Any) -> dict[str, Any]:
+def schema_of(type_: Any, *, is_request: bool = False) -> dict[str, Any]:
     """A struct's JSON Schema with every reference put in place."""
-    (schema,), parts = msgspec.json.schema_components(
-        [type_], ref_template="{name}", schema_hook=_plain
-    )
-    resolved = _resolve(schema, parts)
+    (schema,), parts = msgspec.json.schema_components([type_], ref_template="{name}")
+    resolved = _resolve(schema, parts, is_request)
     assert isinstance(resolved, dict)
     return resolved
 
 
-def _plain(type_: Any) -> dict[str, Any]:
-    """Types msgspec leaves to us: Decimals, as numbers or strings."""
-    if type_ is Decimal:
-        return {"type": ["string", "number"], "format": "decimal"}
-    raise NotImplementedError(type_)
-
-
-def _resolve(node: Any, parts: dict[str, Any]) -> Any:
+def _resolve(node: Any, parts: dict[str, Any], is_request: bool) -> Any:
     if isinstance(node, list):
-        return [_resolve(each, parts) for each in node]
+        return [_resolve(each, parts, is_request) for each in node]
     if not isinstance(node, dict):
         return node
     if "$ref" in node:
-        return _resolve(parts[node["$ref"]], parts)
-    return {key: _resolve(value, parts) for key, value in node.items() if key != "title"}
+        return _resolve(parts[node["$ref"]], parts, is_request)
+    if is_request and node.get("format") == "decimal":
+        return node | {"type": ["string", "number"]}  # we answer with strings and read both
+    return {
+        key: _resolve(value, parts, is_request) for key, value in node.items() if key != "title"
+    }
 
 
 def page_of(type_: Any) -> dict[str, Any]:
@@ -99,11 +93,15 @@ def describe(
         responses[status] = OpenApiResponse(response=ERROR, description=MEANINGS[status])
     return extend_schema(
         summary=summary,
-        request={"application/json": schema_of(request)} if request is not None else None,
+        request=_body(request),
         responses=responses,
         examples=list(examples),
         **more,
     )
+
+
+def _body(type_: Any) -> Any:
+    return None if type_ is None else {"application/json": schema_of(type_, is_request=True)}
 
 
 def _answer(type_: Any) -> Any:

@@ -22,7 +22,7 @@ def sync_codes() -> None:
     """Pull the lists through one active device of each environment."""
     for device in _one_per_environment():
         _pull(device)
-    for device in strangers().select_related("company", "branch"):
+    for device in strangers().select_related("company", "branch").order_by("pk"):
         _pull(device)
     for company in Company.objects.filter(items__in=Item.objects.drafts()).distinct():
         services.enqueue_drafts(company)
@@ -34,7 +34,7 @@ def _active() -> QuerySet[Device]:
 
 def _one_per_environment() -> QuerySet[Device]:
     firsts = _active().values("company__environment").annotate(first=Min("pk")).values("first")
-    return _active().filter(pk__in=firsts)
+    return _active().filter(pk__in=firsts).order_by("pk")
 
 
 def _pull(device: Device) -> None:

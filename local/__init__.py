@@ -1,1 +1,4 @@
-"""The supervisor behind ./run: servers, demo, tests and checks. Standard library only."""
+"""The supervisor behind ./run: servers, demo, tests and checks.
+
+Standard library only, but for prepare.py, which runs inside Django.
+"""

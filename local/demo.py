@@ -5,15 +5,14 @@ import contextlib
 import os
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from local import lock, story
-from local.console import Problem, say, step
+from local import facts, lock, story
+from local.api import is_there
+from local.console import Problem, report, say, step
 from local.environment import application_environment, kept_secrets
 from local.paths import LOGS, STATE, state_folder
 from local.ports import LOOPBACK, is_free, preferred
@@ -42,17 +41,32 @@ def main(argv: Sequence[str]) -> int:
         _empty_logs()
         with kept_servers() as servers, contextlib.ExitStack() as stack:
             plan = _plan(servers, port)
-            _prepare(plan)
             children = _start_application(plan, stack)
-            code = story.tell(plan.url, plan.simulator_url, plan.env)
-            if code:
-                say(f"The story failed (code {code}). Logs: {LOGS}")
+            code = _tell_story(plan)
             if options.once:
                 return code
             held.tell(pid=os.getpid(), url=plan.url, simulator_url=plan.simulator_url, ready=True)
-            story.print_addresses(plan.url, plan.simulator_url, plan.env)
+            _print_addresses(plan)
             _stay([*servers.children, *children])
     return 0
+
+
+def _tell_story(plan: Plan) -> int:
+    try:
+        story.tell(plan.url, plan.simulator_url)
+    except Problem as problem:
+        code = report(problem)
+        say(f"The story failed (code {code}). Logs: {LOGS}")
+        return code
+    return 0
+
+
+def _print_addresses(plan: Plan) -> None:
+    say()
+    password = plan.env["ADMIN_PASSWORD"]
+    for name, text in story.addresses(plan.url, plan.simulator_url, password, facts.read()):
+        say(f"  {name:12} {text}")
+    say()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -100,39 +114,13 @@ def _plan(servers: Servers, port: int) -> Plan:
     )
     env |= {
         "BIND": f"{LOOPBACK}:{port}",
+        # One web process starts sooner than two; its threads wait for KRA just as well.
+        "WEB_WORKERS": os.environ.get("WEB_WORKERS", "1"),
+        "WEB_THREADS": os.environ.get("WEB_THREADS", "16"),
         "ADMIN_PASSWORD": secrets["ADMIN_PASSWORD"],
-        "DEMO_FACTS": str(STATE / story.FACTS_FILE),
+        "OPERATOR_TOKEN_FILE": str(STATE / facts.OPERATOR_FILE),
     }
     return Plan(url, simulator_url, env)
-
-
-def _prepare(plan: Plan) -> None:
-    """Bring the tables and the static files up to date, at the same time."""
-    both = [
-        start(_manage("migrate", ["--noinput", "--verbosity=1"], plan)),
-        start(_manage("collectstatic", ["--noinput", "--verbosity=0"], plan)),
-    ]
-    try:
-        for child in both:
-            child.finish()
-    finally:
-        _stop(both)
-    step("database migrated, static files collected")
-
-
-# The password is set each time: the file with the secrets may be newer than the database.
-ADMINISTRATOR = """
-import os
-from django.contrib.auth import get_user_model
-user, _ = get_user_model().objects.get_or_create(username="admin")
-user.is_staff = user.is_superuser = True
-user.set_password(os.environ["ADMIN_PASSWORD"])
-user.save()
-"""
-
-
-def _manage(command: str, options: Sequence[str], plan: Plan) -> Spec:
-    return _spec(command, ["manage.py", command, *options], plan)
 
 
 def _spec(name: str, arguments: Sequence[str], plan: Plan) -> Spec:
@@ -140,67 +128,42 @@ def _spec(name: str, arguments: Sequence[str], plan: Plan) -> Spec:
 
 
 def _start_application(plan: Plan, stack: contextlib.ExitStack) -> list[Child]:
-    """Start all programs at once, then wait for the two that answer."""
+    """Start what needs no tables while the tables are made, then the rest."""
     children: dict[str, Child] = {}
     stack.callback(lambda: _stop(children.values()))
-    for spec in _programs(plan):
-        children[spec.name] = start(spec)
-    run_quiet(_manage("shell", ["--verbosity=0", "--command", ADMINISTRATOR], plan))
+    programs = {spec.name: spec for spec in _programs(plan)}
+
+    def launch(name: str) -> None:
+        children[name] = start(programs[name])
+
+    launch("simulator")
+    launch("web")
+    run_quiet(_spec("prepare", ["-m", "local.prepare"], plan))
+    step("database migrated")
+    launch("worker")
     for name, url in (("simulator", plan.simulator_url), ("web", f"{plan.url}/health/")):
-        children[name].wait_ready(partial(answers, url), timeout_s=READY_TIMEOUT_S)
+        children[name].wait_ready(partial(is_there, url), timeout_s=READY_TIMEOUT_S)
         step(f"{name} answers at {url}")
+    launch("beat")  # its sweep is a safety net: it need not hold up the first sale
     return list(children.values())
 
 
 def _programs(plan: Plan) -> list[Spec]:
     port = plan.simulator_url.rpartition(":")[2]
-    schedule = STATE / "celerybeat-schedule"
+    simulator = ["-m", "simulator", *simulator_options(port, STATE / "simulator")]
+    web = ["-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "etims_integration.wsgi:application"]
+    worker = [*CELERY, "worker", "-P", "threads", "-c", "16", "--without-gossip"]
+    beat = [*CELERY, "beat", "--schedule", str(STATE / "celerybeat-schedule"), "--pidfile="]
     return [
-        _spec(
-            "simulator", ["-m", "simulator", *simulator_options(port, STATE / "simulator")], plan
-        ),
-        _spec(
-            "web",
-            [
-                "-m",
-                "gunicorn",
-                "-c",
-                "deploy/gunicorn.conf.py",
-                "etims_integration.wsgi:application",
-            ],
-            plan,
-        ),
-        _spec(
-            "worker",
-            [
-                *CELERY,
-                "worker",
-                "-P",
-                "threads",
-                "-c",
-                "16",
-                "--without-gossip",
-                "--without-mingle",
-            ],
-            plan,
-        ),
-        _spec("beat", [*CELERY, "beat", "--schedule", str(schedule), "--pidfile="], plan),
+        _spec("simulator", simulator, plan),
+        _spec("web", web, plan),
+        _spec("worker", [*worker, "--without-mingle"], plan),
+        _spec("beat", beat, plan),
     ]
 
 
 def simulator_options(port: str, state: Path) -> list[str]:
     return ["--port", port, "--state", str(state), "--approve-any"]
-
-
-def answers(url: str) -> bool:
-    """Whether a web server is there, whatever it says."""
-    try:
-        with urllib.request.urlopen(url, timeout=5):  # noqa: S310
-            return True
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
-        return False
 
 
 def _stop(children: Collection[Child]) -> None:

@@ -113,7 +113,8 @@ def _counts(ids: Sequence[int], since: datetime) -> dict[tuple[int, str], Mappin
         .values("lane_id", "status")
         .annotate(
             count=Count("*"),
-            recent=Count("*", filter=Q(finished_at__gte=since)),
+            # Of lane_id, because that is in the index: the rows themselves are not read.
+            recent=Count("lane_id", filter=Q(finished_at__gte=since)),
             last=Max("finished_at"),
         )
     )

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import redis
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, Error, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, Error, connection, connections, transaction
 from django.db.models import Min
 from django.utils import timezone
 from msgspec import Meta, Struct
@@ -28,9 +28,10 @@ from .models import Heartbeat
 
 log = logging.getLogger(__name__)
 
-DATABASE = DEFAULT_DB_ALIAS
 DEADLINE_S = 1.2
 REDIS_TIMEOUT_S = 0.5
+# The least that libpq can do.
+CONNECT_TIMEOUT_S = 2
 KEEP_S = 1.0
 SILENT_S = 60
 LATE_S = 300
@@ -108,15 +109,18 @@ def _wait(asked: list[Future[None]]) -> None:
     wait(asked, timeout=DEADLINE_S)
     for future in asked:
         # One that still waits for a thread must not run when nobody wants it any more.
-        future.cancel()
+        unfinished = future.cancel() or not future.done()
+        error = None if unfinished else future.exception()
+        if error is not None:
+            log.error("health: a question failed", exc_info=error)
 
 
 def _ask_database(facts: Facts) -> None:
     """Through a connection of its own: that proves that the server still lets somebody in."""
-    connection = connections[DATABASE]
+    _prepare_connection()
     try:
         started = time.perf_counter()
-        with transaction.atomic(using=DATABASE), connection.cursor() as cursor:
+        with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT 1")
             facts.database_ms = _ms_since(started)
             # LOCAL: behind PgBouncer the connection is somebody else's a moment later.
@@ -126,14 +130,21 @@ def _ask_database(facts: Facts) -> None:
         log.warning("health: the database refuses (%s)", type(error).__name__)
     finally:
         connection.close()
+        del connections[DEFAULT_DB_ALIAS]
+
+
+def _prepare_connection() -> None:
+    """This thread's next connection gives up soon, so that the thread is free for the next try."""
+    fresh = connections.create_connection(DEFAULT_DB_ALIAS)
+    options = fresh.settings_dict["OPTIONS"] | {"connect_timeout": CONNECT_TIMEOUT_S}
+    fresh.settings_dict = fresh.settings_dict | {"OPTIONS": options}
+    connections[DEFAULT_DB_ALIAS] = fresh
 
 
 def _read_facts(facts: Facts) -> None:
-    facts.beats = dict(Heartbeat.objects.using(DATABASE).values_list("name", "at"))
-    facts.breakers = list(Breaker.objects.using(DATABASE).order_by("host"))
-    due = Transmission.objects.using(DATABASE).filter(
-        status__in=OPEN, not_before__lte=timezone.now()
-    )
+    facts.beats = dict(Heartbeat.objects.values_list("name", "at"))
+    facts.breakers = list(Breaker.objects.order_by("host"))
+    due = Transmission.objects.filter(status__in=OPEN, not_before__lte=timezone.now())
     facts.oldest_due = due.aggregate(oldest=Min("not_before"))["oldest"]
     facts.is_complete = True
 

@@ -12,7 +12,7 @@ from simulator import cli, logs
 from simulator.app import build
 from simulator.server import Simulator
 from simulator.state import World
-from simulator.store import StateInUse, Store
+from simulator.store import Store, Unusable
 
 
 async def serve(found: argparse.Namespace, folder: Path | None) -> None:
@@ -50,8 +50,8 @@ def main() -> int:
     folder = cli.state_folder(found)
     try:
         asyncio.run(serve(found, folder))
-    except StateInUse as exc:
-        sys.stderr.write(f"simulator: {exc} is in use by another simulator\n")
+    except Unusable as exc:
+        sys.stderr.write(f"simulator: {exc}\n")
         return 2
     except OSError as exc:
         sys.stderr.write(f"simulator: cannot listen on {found.host}:{found.port}: {exc}\n")

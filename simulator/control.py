@@ -4,6 +4,7 @@ import re
 from collections.abc import Awaitable, Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -35,6 +36,9 @@ def _guarded(handler: Handler) -> Handler:
     """Errors of this API are JSON with one sentence."""
 
     async def guarded(request: web.Request) -> web.StreamResponse:
+        origin = request.headers.get("Origin")
+        if origin is not None and urlsplit(origin).netloc != request.host:
+            return reply(403, {"error": "Orders come from this machine, not from web sites."})
         try:
             return await handler(request)
         except Bad as exc:

@@ -25,8 +25,15 @@ ON CONFLICT (kind, pin, branch, key) DO UPDATE SET document = excluded.document
 """
 
 
-class StateInUse(Exception):
-    """Another process holds the folder."""
+class Unusable(Exception):
+    """The state cannot be kept there; the text says why."""
+
+
+def _file(folder: Path | None) -> str:
+    if folder is None:
+        return ":memory:"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return str(folder / "simulator.sqlite3")
 
 
 class Store:
@@ -35,18 +42,16 @@ class Store:
         self._waiting: list[Row] = []
         self._commit: asyncio.Future[None] | None = None
         self._broken: sqlite3.Error | None = None
-        path = ":memory:"
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path = str(folder / "simulator.sqlite3")
-        self._db = sqlite3.connect(path, timeout=0.5, isolation_level=None)
+        try:
+            self._db = sqlite3.connect(_file(folder), timeout=0.5, isolation_level=None)
+        except (OSError, sqlite3.Error) as exc:
+            raise Unusable(f"cannot keep its state in {folder}: {exc}") from exc
         try:
             self._prepare()
-        except sqlite3.OperationalError as exc:
+        except sqlite3.Error as exc:
             self._db.close()
-            if "locked" in str(exc):
-                raise StateInUse(str(folder)) from exc
-            raise
+            reason = "is in use by another simulator" if "locked" in str(exc) else str(exc)
+            raise Unusable(f"cannot keep its state in {folder}: it {reason}") from exc
 
     def _prepare(self) -> None:
         # Exclusive: two processes on one state would each believe their own memory.

@@ -69,8 +69,8 @@ class Plan:
         debt = self.item.transmission
         if not self.item.is_fiscal or is_unsent(debt):
             return False
-        is_draft = debt is None or debt.status == Status.CANCELLED
-        return bool(self.changed) or (is_draft and self.item.registered_at is None)
+        # What was taken back never reached KRA.
+        return bool(self.changed) or debt is None or debt.status == Status.CANCELLED
 
 
 def sync_items(

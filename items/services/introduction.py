@@ -45,8 +45,10 @@ class Introduction(Struct):
 
 def introduce(company: Company, device: Device | None) -> Introduction:
     """Pull the lists on first use, and learn which item numbers KRA has used already."""
-    with transaction.atomic():
-        counter = lock_registration(company)
+    counter = ItemCounter.objects.filter(company=company).select_related("device").first()
+    if counter is None or counter.device is None:
+        with transaction.atomic():
+            counter = lock_registration(company)
     speaker = device or counter.device
     if speaker is None:
         return Introduction("skipped", "The head office has no active device.")

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from items.models import Item, StockMovement
-from items.rows import read_rows
+from items.rows import FaultyRow, read_rows
 from items.services import sync_codes
 from outbox.models import Transmission
 
@@ -176,6 +176,8 @@ def test_it_names_every_fault_of_an_unreadable_row(db):
 
     first, second = read_rows(raws)
 
+    assert isinstance(first, FaultyRow)
+    assert isinstance(second, FaultyRow)
     fields = [problem.field for problem in first.problems]
     assert fields == ["name", "classification", "tax", "sku", "price", "colour"]
     assert second.problems[0].reason == "A row must be an object."

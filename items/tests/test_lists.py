@@ -8,13 +8,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from devices.models import Device
-from items import tasks
+from items import rates, tasks
 from items.models import Classification, Code, Item, SyncState, TaxRate
 from items.rates import rates_on
 from items.services import approve_rate, introduce, sync_codes
 from kra.errors import KRAError
 
-from .fake_kra import LOST, NOTHING, SILENCE, published, tree
+from .fake_kra import LOST, NOTHING, RATES, SILENCE, accepted, code_class, published, tree
 
 SUNDAY = date(2026, 11, 22)
 PUBLISHED = {"A": 0, "B": 16, "C": 0, "D": 0, "E": 0}
@@ -69,14 +69,11 @@ def test_it_writes_only_the_rows_that_changed(pull):
     pull(classes=tree("1000000000"))
     before = Code.objects.get(class_id="10", code="NO").changed_at
 
-    pull(codes=published({**PUBLISHED_TEXT, "B": "18"}), classes=tree("1000000000", "2000000000"))
+    pull(codes=published({**RATES, "B": "18"}), classes=tree("1000000000", "2000000000"))
 
     assert Code.objects.get(class_id="10", code="NO").changed_at == before
     assert Code.objects.get(class_id="04", code="B").changed_at > before
     assert Classification.objects.count() == 2
-
-
-PUBLISHED_TEXT = {letter: str(rate) for letter, rate in PUBLISHED.items()}
 
 
 def test_it_uses_the_published_rates_before_the_first_pull(db):
@@ -84,7 +81,7 @@ def test_it_uses_the_published_rates_before_the_first_pull(db):
 
 
 def test_it_uses_kras_first_rates_at_once(pull):
-    pull(codes=published({**PUBLISHED_TEXT, "E": "8"}))
+    pull(codes=published({**RATES, "E": "8"}))
 
     assert rates_on("simulator", SUNDAY) == {**PUBLISHED, "E": 8}
     assert rates_on("simulator", date(2025, 1, 1))["E"] == 8
@@ -93,13 +90,11 @@ def test_it_uses_kras_first_rates_at_once(pull):
 
 def test_it_holds_a_changed_rate_until_a_person_approves(pull):
     pull()
-    pull(codes=published({**PUBLISHED_TEXT, "B": "18"}, at="20261122101500"))
+    pull(codes=published({**RATES, "B": "18"}, at="20261122101500"))
     assert rates_on("simulator", SUNDAY)["B"] == 16
     assert str(TaxRate.objects.held().get()) == "B 18.00 % from 2026-11-22"
 
     approve_rate(environment="simulator", letter="B", valid_from=date(2026, 12, 1))
-    from items import rates
-
     rates.forget()
     assert rates_on("simulator", date(2026, 11, 30))["B"] == 16
     assert rates_on("simulator", date(2026, 12, 1))["B"] == 18
@@ -107,12 +102,40 @@ def test_it_holds_a_changed_rate_until_a_person_approves(pull):
 
 def test_it_forgets_a_change_that_kra_took_back(pull):
     pull()
-    pull(codes=published({**PUBLISHED_TEXT, "B": "18"}))
+    pull(codes=published({**RATES, "B": "18"}))
 
-    pull(codes=published(PUBLISHED_TEXT, at="20261124101500"))
+    pull(codes=published(RATES, at="20261124101500"))
 
     assert not TaxRate.objects.held().exists()
     assert TaxRate.objects.count() == 5
+
+
+def test_it_ignores_rates_that_are_none(pull):
+    pull(codes=published({"A": "0", "B": None, "C": "many", "D": "100", "Z": "5"}))
+
+    assert rates_on("simulator", SUNDAY) == PUBLISHED
+    assert list(TaxRate.objects.values_list("letter", flat=True)) == ["A"]
+
+
+def test_it_replaces_a_rate_of_the_same_day(pull):
+    pull()
+    for rate in ("18", "17"):
+        pull(codes=published({**RATES, "B": rate}))
+        approve_rate(environment="simulator", letter="B", valid_from=SUNDAY)
+
+    rates.forget()
+    assert rates_on("simulator", SUNDAY)["B"] == 17
+    assert TaxRate.objects.filter(letter="B").count() == 2
+
+
+def test_it_keeps_the_last_of_two_rows_with_one_code(pull):
+    twice = code_class("10", {"NO": None})
+    twice["dtlList"] *= 2
+    twice["dtlList"][1] = {**twice["dtlList"][0], "cdNm": "Number"}
+
+    pull(codes=accepted({"clsList": [twice]}))
+
+    assert Code.objects.get().name == "Number"
 
 
 def test_it_reads_rates_once_in_a_while(pull):
@@ -151,6 +174,11 @@ def test_it_does_not_knock_again_at_once(alpha, till, kra):
 
     assert (first.state, second.state) == ("failed", "skipped")
     assert len(kra.sent) == 1
+
+
+def test_it_asks_nothing_without_a_device(company, kra):
+    assert introduce(company("C000000003Z", "Late Stores"), None).state == "skipped"
+    assert kra.sent == []
 
 
 def test_it_pulls_through_one_device_and_introduces_the_others(alpha, beta, device, kra, sync):
@@ -197,7 +225,7 @@ def test_it_pulls_by_command(alpha, kra, capsys):
 
 def test_it_approves_by_command(pull, capsys):
     pull()
-    pull(codes=published({**PUBLISHED_TEXT, "B": "18"}))
+    pull(codes=published({**RATES, "B": "18"}))
     capsys.readouterr()
 
     call_command("approve_tax_rate")

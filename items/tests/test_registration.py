@@ -1,14 +1,16 @@
 """Items on their way to KRA: codes, the running number, changes."""
 
-import json
 from decimal import Decimal
 
 import pytest
 
+from core.errors import Upstream
 from items.errors import ItemNotRetryable
 from items.models import Item, ItemCounter
 from items.services import enqueue_drafts, recount, retry_item
+from outbox.errors import LaneBusy
 from outbox.models import Transmission
+from outbox.services import cancel
 
 from .fake_kra import LOST, SILENCE, accepted, gateway_refused
 
@@ -176,7 +178,8 @@ def test_it_settles_a_number_conflict_by_kras_list(sync, deliver, till, kra, cou
     sync("A")
     deliver(till)
     item = Item.objects.select_related("transmission", "company").get()
-    assert (item.transmission.status, item.state) == ("conflict", "queued")
+    assert Transmission.objects.get().status == "conflict"
+    assert item.state == "queued"
 
     retry_item(item)
     deliver(till)
@@ -206,9 +209,82 @@ def test_it_counts_from_the_numbers_that_kra_knows(alpha, sync, kra, counter):
     assert counter() == 7
 
 
-def test_it_freezes_valid_json(sync, deliver, till):
+def test_it_does_not_count_while_items_are_being_registered(alpha, sync, kra, monkeypatch):
     sync("A")
 
+    def race(*_):
+        ItemCounter.objects.update(last_number=9)
+        return accepted({"itemList": []})
+
+    monkeypatch.setattr(kra, "post", race)
+
+    with pytest.raises(LaneBusy):
+        recount(alpha)
+    assert ItemCounter.objects.get().last_number == 9
+
+
+def test_it_brings_the_next_attempt_of_a_waiting_item_forward(sync, till, deliver, kra):
+    kra.replies["item_save"] = [SILENCE]
+    sync("A")
+    deliver(till)
+    before = Transmission.objects.get().not_before
+
+    retry_item(Item.objects.select_related("transmission").get())
+
+    assert Transmission.objects.get().not_before < before
+
+
+def test_it_leaves_a_conflict_alone_while_kra_is_silent(sync, deliver, till, kra):
+    sequence = "Invalid itemCd Sequence. Expected sequence ending with: ********16"
+    kra.replies["item_save"] = [gateway_refused(sequence)]
+    kra.replies["item_list"] = [SILENCE]
+    sync("A")
     deliver(till)
 
-    assert json.loads(bytes(Transmission.objects.get().body))["itemCd"] == "KE2NTNO0000001"
+    with pytest.raises(Upstream):
+        retry_item(Item.objects.select_related("transmission", "company").get())
+    assert Transmission.objects.get().status == "conflict"
+
+
+def test_it_owes_an_item_again_that_became_fiscal_again(sync, deliver, till, kra, row):
+    sync("A")
+    sync(row("A", is_fiscal=False))
+
+    sync(row("A", is_fiscal=True))
+    deliver(till)
+
+    assert [body["itemCd"] for body in kra.bodies("item_save")] == ["KE2NTNO0000001"]
+    statuses = Transmission.objects.order_by("pk").values_list("status", flat=True)
+    assert list(statuses) == ["cancelled", "accepted"]
+
+
+def test_it_sends_nothing_when_a_registered_item_is_no_longer_fiscal(
+    registered, sync, deliver, till, kra, row
+):
+    registered("A")
+
+    sync(row("A", is_fiscal=False))
+    sync(row("A", is_fiscal=False))
+    deliver(till)
+
+    assert len(kra.bodies("item_save")) == 1
+    assert Item.objects.get().state == "registered"
+
+
+def test_it_owes_no_drafts_without_a_device(company, sync):
+    late = company("C000000003Z", "Late Stores")
+    sync("A", company=late)
+
+    assert enqueue_drafts(late) == 0
+
+
+def test_it_owes_a_change_again_that_was_cancelled(registered, sync, deliver, till, kra, row):
+    registered("A")
+    sync(row("A", name="New name"))
+    cancel(Transmission.objects.get(status="queued"))
+
+    verdicts = sync(row("A", name="New name"))
+    deliver(till)
+
+    assert verdicts[0].verdict == "unchanged"
+    assert [body["itemNm"] for body in kra.bodies("item_save")] == ["Item A", "New name"]

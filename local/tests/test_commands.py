@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from local import __main__ as entry
-from local import check, demo, lock, pins, reset, sizes, story
+from local import check, demo, lock, pins, reset, sizes
 from local.console import Problem, report
 
 # --- ./run ---
@@ -66,26 +66,6 @@ def test_it_takes_another_port_unless_one_was_asked_for(monkeypatch, capsys):
         with pytest.raises(Problem, match=f"Port {port} is busy") as caught:
             demo.choose_port(port)
     assert caught.value.code == 2
-
-
-def test_it_prints_what_the_story_left(tmp_path):
-    file = tmp_path / "demo.json"
-    file.write_text('{"token": "t0", "receipt_url": "http://receipt"}')
-
-    lines = dict(story.addresses("http://web", "http://kra", "secret", story.facts(file)))
-
-    assert lines["admin"] == "http://web/admin/  (admin / secret)"
-    assert "Token t0" in lines["dashboard"]
-    assert lines["receipt url"] == "http://receipt"
-
-
-@pytest.mark.parametrize(("_case", "text"), [("none", None), ("half", "{"), ("other", "[]")])
-def test_it_does_without_facts(tmp_path, _case, text):
-    file = tmp_path / "demo.json"
-    if text is not None:
-        file.write_text(text)
-
-    assert story.facts(file) == {}
 
 
 # --- reset ---

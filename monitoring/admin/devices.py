@@ -34,7 +34,8 @@ class DeviceAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         stored = ExpressionWrapper(~Q(key=""), output_field=BooleanField())
-        return super().get_queryset(request).annotate(key_is_stored=stored)
+        devices: QuerySet[Any] = super().get_queryset(request).annotate(key_is_stored=stored)
+        return devices
 
     @admin.display(description="has its key", boolean=True)
     def has_key(self, device: Any) -> bool:

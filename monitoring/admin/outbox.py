@@ -32,11 +32,12 @@ class LaneAdmin(ReadOnlyAdmin):
         host = Concat("device__company__environment", Value("/"), F("device__company__profile"))
         lanes = with_head(super().get_queryset(request)).annotate(host=host)
         head = Transmission.objects.filter(pk=OuterRef("head"))
-        return lanes.annotate(
+        rows: QuerySet[Any] = lanes.annotate(
             head_code=Subquery(head.values("error_code")[:1]),
             head_message=Subquery(head.values("error_message")[:1]),
             is_silent=Exists(Breaker.objects.filter(host=OuterRef("host"), is_open=True)),
         )
+        return rows
 
     @admin.display(description="head")
     def head_status(self, lane: Any) -> str:

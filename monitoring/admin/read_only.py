@@ -1,6 +1,7 @@
 """Pages to look at. Secrets are not merely hidden: they are not read from the database."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -26,11 +27,11 @@ class ReadOnly:
         return False
 
 
-class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):
     actions = None
     list_per_page = 50
     show_full_result_count = False
-    ordering: tuple[str, ...] = ("-pk",)
+    ordering = ("-pk",)
     # Joined to every row; the encrypted fields of all of them are left out.
     related: tuple[str, ...] = ()
     never_read: tuple[str, ...] = ()
@@ -71,8 +72,6 @@ def next_step_of(code: str, message: str = "") -> str:
 
 def readable(text: str) -> str:
     """JSON with line breaks; anything else as it is."""
-    try:
+    with suppress(msgspec.DecodeError):
         text = msgspec.json.format(text, indent=2)
-    except msgspec.DecodeError:
-        pass
     return format_html('<pre style="white-space: pre-wrap">{}</pre>', text)

@@ -5,15 +5,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from sales.models import LETTERS, Invoice, InvoiceLine, Receipt
+from monitoring.totals import BY_LETTER
+from sales.models import Invoice, InvoiceLine, Receipt
 from sales.outputs import trouble_of
 
 from .read_only import ReadOnly, ReadOnlyAdmin
 
-BY_LETTER = tuple((f"taxable_{k.lower()}", f"tax_{k.lower()}") for k in LETTERS)
 
-
-class LineInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
+class LineInline(ReadOnly, admin.TabularInline):
     model = InvoiceLine
     fk_name = "invoice"
     extra = 0

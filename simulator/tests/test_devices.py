@@ -140,10 +140,10 @@ def test_it_wants_a_token_on_the_gateway(gateway, authorization):
 
 
 def test_it_lets_tokens_expire(launch, pin):
-    server = launch("--state", ":memory:", "--token-seconds", "1", "--quiet")
+    server = launch("--state", ":memory:", "--token-seconds", "2", "--quiet")
     server.approve(pin)
     gateway = Device(server, pin, gateway=True).start()
-    time.sleep(1.1)
+    time.sleep(2.1)
 
     answer = gateway.post("code_list", ANY)
 

@@ -220,10 +220,10 @@ def test_it_is_down_until_it_is_up(device, server):
 
 
 def test_it_ends_an_outage_in_time(device, server):
-    server.fault("outage", seconds=0.2)
+    server.fault("outage", seconds=1)
     with pytest.raises(BROKEN):
         device.post("branch_list", ANY)
-    time.sleep(0.25)
+    time.sleep(1.05)
 
     assert device.post("branch_list", ANY).code == "000"
 
@@ -312,6 +312,14 @@ def test_it_explains_a_wrong_order(server, path, body, text):
 )
 def test_it_explains_a_wrong_setting(server, path, body):
     assert server.request("PUT", f"/_simulator{path}", body).status == 400
+
+
+def test_it_takes_no_orders_from_other_web_sites(server):
+    foreign = {"Origin": "https://elsewhere.example"}
+    own = {"Origin": f"http://{server.host}:{server.port}"}
+
+    assert server.request("POST", "/_simulator/reset", {}, foreign).status == 403
+    assert server.request("POST", "/_simulator/reset", {}, own).status == 200
 
 
 def test_it_repeats_an_approval_and_refuses_a_second_serial(server, pin):

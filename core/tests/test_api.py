@@ -1,0 +1,183 @@
+"""One shape for every refusal, whoever raised it."""
+
+import pytest
+from django.test import Client
+
+pytestmark = pytest.mark.urls("core.tests.urls")
+
+FAILURES = [
+    ("invalid", 400, "invalid", "Two things are wrong."),
+    ("missing", 404, "not_found", "There is no such thing."),
+    ("conflict", 409, "conflict", "Not now."),
+    ("large", 413, "too_large", "Too large."),
+    ("body", 413, "too_large", "The request body is larger than 1 MB."),
+    ("upstream", 502, "kra_unavailable", "KRA is silent."),
+    ("http404", 404, "not_found", "Not found."),
+    ("denied", 403, "permission_denied", "You do not have permission to perform this action."),
+    ("parse", 400, "parse_error", "Malformed."),
+    ("fields", 400, "invalid", "Invalid input."),
+    ("field", 400, "invalid", "Invalid input."),
+    ("list", 400, "invalid", "Invalid input."),
+    ("unauthenticated", 403, "not_authenticated", "Authentication credentials were not provided."),
+    ("throttled", 429, "throttled", "Request was throttled. Expected available in 0 seconds."),
+    ("gone", 500, "error", "Broken."),
+    ("suspicious", 400, "bad_request", "The request could not be understood."),
+    ("unexpected", 500, "server_error", "An unexpected error was logged under the X-Request-ID."),
+]
+
+
+@pytest.fixture
+def client():
+    return Client(raise_request_exception=False)
+
+
+@pytest.fixture
+def post(client):
+    return lambda body: client.post("/basket/", body, content_type="application/json")
+
+
+def error_of(response):
+    assert response["Content-Type"] == "application/json"
+    assert set(response.json()) == {"error"}
+    error = response.json()["error"]
+    assert set(error) == {"code", "message", "detail", "help"}
+    assert isinstance(error["detail"], list)
+    return error
+
+
+@pytest.mark.parametrize(("case", "status", "code", "message"), FAILURES)
+def test_it_answers_every_failure_in_one_shape(client, case, status, code, message):
+    response = client.get(f"/fail/{case}/")
+
+    error = error_of(response)
+    assert (response.status_code, error["code"], error["message"]) == (status, code, message)
+    assert "private" not in response.content.decode()
+    assert "secret" not in response.content.decode()
+
+
+def test_it_says_what_is_wrong_with_each_field_and_what_to_do(client):
+    error = error_of(client.get("/fail/invalid/"))
+
+    assert error["detail"] == [
+        {
+            "field": "lines[2].quantity",
+            "reason": "It is negative.",
+            "next_step": "Send a positive number.",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("case", "pairs"),
+    [
+        ("fields", [("limit", "Too many."), ("limit", "Not odd.")]),
+        ("field", [("limit", "Too many.")]),
+        ("list", [("", "Something.")]),
+    ],
+)
+def test_it_lists_the_problems_of_parameters(client, case, pairs):
+    error = error_of(client.get(f"/fail/{case}/"))
+
+    assert [(row["field"], row["reason"]) for row in error["detail"]] == pairs
+
+
+@pytest.mark.parametrize(("case", "seconds"), [("throttled", "1"), ("throttled_for_a_while", "8")])
+def test_it_tells_a_throttled_caller_when_to_come_back(client, case, seconds):
+    response = client.get(f"/fail/{case}/")
+
+    assert response["Retry-After"] == seconds
+
+
+def test_an_error_may_bring_its_own_help(client):
+    assert error_of(client.get("/fail/conflict/"))["help"] == "Wait for the other request."
+
+
+@pytest.mark.parametrize(
+    ("_case", "call", "status", "code"),
+    [
+        ("unknown address", lambda c: c.get("/nowhere/"), 404, "not_found"),
+        ("wrong method", lambda c: c.delete("/basket/"), 405, "method_not_allowed"),
+        ("wrong accept", lambda c: c.get("/fail/invalid/", headers={"Accept": "text/html"}),
+         406, "not_acceptable"),
+    ],
+)  # fmt: skip
+def test_it_keeps_the_shape_outside_of_views(client, _case, call, status, code):
+    response = call(client)
+
+    assert response.status_code == status
+    assert error_of(response)["code"] == code
+
+
+@pytest.mark.parametrize(
+    ("_case", "body", "field", "reason"),
+    [
+        ("missing", "{}", "reference", "This field is required."),
+        ("missing inside", '{"reference":"T","lines":[{}]}', "lines[0].quantity",
+         "This field is required."),
+        ("unknown", '{"reference":"T","x":1}', "x", "This field is unknown."),
+        ("unknown inside", '{"reference":"T","lines":[{"quantity":1,"y":2}]}', "lines[0].y",
+         "This field is unknown."),
+        ("wrong type", '{"reference":5}', "reference", "Expected `str`, got `int`"),
+        ("not an object", "[]", "", "Expected `object`, got `array`"),
+    ],
+)  # fmt: skip
+def test_it_names_the_field_that_does_not_fit(post, _case, body, field, reason):
+    response = post(body)
+
+    assert response.status_code == 400
+    (problem,) = error_of(response)["detail"]
+    assert (problem["field"], problem["reason"]) == (field, reason)
+    assert problem["next_step"]
+
+
+@pytest.mark.parametrize(
+    ("_case", "body"),
+    [
+        ("nothing", b""),
+        ("cut", b'{"reference": "T'),
+        ("not JSON", b"reference=T"),
+        ("two documents", b'{"reference":"T"} {}'),
+        ("not UTF-8", b'{"reference":"\xff\xfe"}'),
+        ("raw NUL", b'{"reference":"a\x00b"}'),
+        ("half a surrogate", b'{"reference":"\\ud800"}'),
+        ("nested too deeply", b'{"reference":' + b"[" * 100_000),
+    ],
+)
+def test_it_refuses_what_is_not_json(post, _case, body):
+    response = post(body)
+
+    assert response.status_code == 400
+    error_of(response)
+
+
+@pytest.mark.parametrize("text", [r"\u0000", r"a\u0000b", r"\\\u0000"])
+def test_it_refuses_texts_that_the_database_cannot_hold(post, text):
+    response = post(f'{{"reference":"{text}"}}')
+
+    assert response.status_code == 400
+    assert error_of(response)["message"] == "The body is not valid JSON."
+
+
+def test_it_takes_a_text_that_only_looks_like_a_nul(post):
+    response = post(r'{"reference":"\\u0000"}')
+
+    assert response.status_code == 200
+    assert response.json()["basket"]["reference"] == r"\u0000"
+
+
+def test_it_refuses_a_body_that_is_too_large(post, settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 20
+
+    response = post('{"reference":"' + "T" * 20 + '"}')
+
+    assert response.status_code == 413
+    assert error_of(response)["code"] == "too_large"
+
+
+def test_it_writes_money_as_text(post):
+    response = post('{"reference":"T","lines":[{"quantity":"1.50"}]}')
+
+    assert response.json() == {
+        "basket": {"reference": "T", "lines": [{"quantity": "1.50"}]},
+        "amount": "10.50",
+    }

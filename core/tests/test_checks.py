@@ -1,0 +1,65 @@
+"""What an installation is told before it may serve."""
+
+import pytest
+from cryptography.fernet import Fernet
+
+from core.checks import encryption_keys, production_settings
+
+GOOD = "Wq7-zM4xK9pL2vN8bR5yH1jF6gD3sA0cU7iO2eT9kX4w"
+
+
+@pytest.fixture
+def safe(settings):
+    settings.DEBUG = False
+    settings.SECRET_KEY = GOOD
+    settings.ALLOWED_HOSTS = ["etims.example.co.ke"]
+    return settings
+
+
+@pytest.mark.parametrize(
+    ("_case", "keys"),
+    [
+        ("none", []),
+        ("empty", [""]),
+        ("not base64", ["not a key"]),
+        ("too short", ["YWJj"]),
+        ("one good, one bad", [Fernet.generate_key().decode(), "bad"]),
+    ],
+)
+def test_it_wants_keys_that_encrypt(settings, _case, keys):
+    settings.ENCRYPTION_KEYS = keys
+
+    (error,) = encryption_keys()
+
+    assert error.id == "etims.E001"
+    assert "generate_key" in str(error.hint)
+
+
+def test_it_takes_one_or_more_keys(settings):
+    settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode() for _ in range(2)]
+
+    assert encryption_keys() == []
+
+
+def test_it_passes_a_safe_installation(safe):
+    assert production_settings() == []
+
+
+@pytest.mark.parametrize(
+    ("_case", "name", "value", "id"),
+    [
+        ("debug", "DEBUG", True, "etims.E002"),
+        ("short key", "SECRET_KEY", GOOD[:39], "etims.E003"),
+        ("default key", "SECRET_KEY", "Django-Insecure-" + GOOD, "etims.E003"),
+        ("key to be changed", "SECRET_KEY", "ChangeMe" + GOOD, "etims.E003"),
+        ("no hosts", "ALLOWED_HOSTS", [], "etims.E004"),
+        ("any host", "ALLOWED_HOSTS", ["etims.example.co.ke", "*"], "etims.E004"),
+    ],
+)
+def test_it_refuses_what_is_unsafe_in_production(safe, _case, name, value, id):
+    setattr(safe, name, value)
+
+    (error,) = production_settings()
+
+    assert error.id == id
+    assert error.hint

@@ -1,0 +1,166 @@
+import pytest
+from django.contrib import admin
+from django.contrib.admin.utils import quote
+from django.utils import timezone
+
+from companies.models import ApiToken, Branch, Company, Member
+from core.crypto import EncryptedTextField
+from devices.models import Call, Device, SigningKey
+from devices.services import generate_keys
+from items.models import Item
+from monitoring.models import Heartbeat
+from outbox.models import Breaker, Lane, Transmission
+from sales.models import Invoice, InvoiceLine, Receipt
+
+pytestmark = pytest.mark.django_db
+SHOWN = [
+    *(Company, Branch, Member, ApiToken, Device, SigningKey, Call),
+    *(Lane, Transmission, Breaker, Invoice, Receipt),
+]
+
+
+@pytest.fixture
+def operator(django_user_model):
+    # Without a password: hashing one takes longer than a test.
+    return django_user_model.objects.create(username="op", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def staff(client, operator):
+    client.force_login(operator)
+    return client
+
+
+@pytest.fixture
+def everything(alpha, operator, sell, make_call, owe):
+    """One row at least of every model that has a page, with every secret filled in."""
+    now = timezone.now()
+    Member.objects.create(company=alpha.company, user=operator, role="owner")
+    generate_keys(alpha.device)
+    make_call(alpha, outcome="rejected", code="910", reason="qty", answer='{"resultCd":"910"}')
+    make_call(alpha, outcome="", code="", answer="<html>")
+    invoice = sell(alpha)
+    add_line(invoice)
+    sell(alpha, "refused")
+    owe(alpha.lane, "unknown", error_code="read_timeout", attempts=1)
+    Breaker.objects.create(
+        host="sandbox/direct", is_open=True, opened_at=now, failures=5, last_error="http_503: down"
+    )
+    return alpha
+
+
+def add_line(invoice):
+    now = timezone.now()
+    item = Item.objects.create(
+        company=invoice.company, sku="SKU-1", name="Kettle", classification="5059690800",
+        tax_letter="B", price="1160.00", created_at=now, updated_at=now,
+    )  # fmt: skip
+    InvoiceLine.objects.create(
+        invoice=invoice, sequence=1, item=item, name="Electric kettle", quantity=1, rate=16,
+        unit_price="1160.00", supply="1160.00", discount=0, letter="B", taxable="1000.00",
+        tax="160.00", total="1160.00",
+    )  # fmt: skip
+
+
+def secrets_of(tenant):
+    stored = [
+        SigningKey.objects.get().private_key,
+        *ApiToken.objects.values_list("hash", flat=True),
+    ]
+    return ["never-shown", tenant.secret, *stored]
+
+
+def list_of(model):
+    return f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+
+
+def paths_of(model):
+    rows = [quote(pk) for pk in model.objects.values_list("pk", flat=True)]
+    return [list_of(model), *(f"{list_of(model)}{pk}/change/" for pk in rows)]
+
+
+@pytest.mark.parametrize("model", SHOWN, ids=lambda model: model.__name__)
+def test_its_pages_show_no_secret(staff, everything, model):
+    secrets = secrets_of(everything)
+
+    pages = [staff.get(path) for path in paths_of(model)]
+
+    assert len(pages) > 1
+    for page in pages:
+        assert page.status_code == 200
+        text = page.content.decode()
+        assert [secret for secret in secrets if secret in text] == []
+
+
+@pytest.mark.parametrize("model", SHOWN, ids=lambda model: model.__name__)
+def test_its_pages_do_not_read_secrets(staff, everything, django_assert_max_num_queries, model):
+    paths = paths_of(model)
+
+    with django_assert_max_num_queries(60) as queries:
+        for path in paths:
+            staff.get(path)
+
+    read = " ".join(query["sql"].partition(" FROM ")[0] for query in queries.captured_queries)
+    for column in ("consumer_", '"init_answer"', '"private_key"', '"hash"'):
+        assert column not in read
+
+
+@pytest.mark.parametrize("model", SHOWN, ids=lambda model: model.__name__)
+def test_nothing_is_changed_there(staff, everything, model):
+    before = model.objects.count()
+    path = quote(model.objects.first().pk)
+
+    assert staff.get(f"{list_of(model)}add/").status_code == 403
+    assert staff.post(f"{list_of(model)}{path}/change/", {}).status_code == 403
+    assert staff.post(f"{list_of(model)}{path}/delete/", {"post": "yes"}).status_code == 403
+    assert model.objects.count() == before
+
+
+def test_every_page_lists_its_fields():
+    ours = {model: page for model, page in admin.site._registry.items() if model in SHOWN}
+
+    assert set(ours) == set(SHOWN)
+    assert Heartbeat not in admin.site._registry
+    for model, page in ours.items():
+        assert page.fields, model
+        encrypted = {f.name for f in model._meta.fields if isinstance(f, EncryptedTextField)}
+        assert not encrypted & {*page.fields, *page.list_display}
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (Call, ["910", "Correct the named value", "rejected", "open"]),
+        (Lane, ["unknown", "kra_down", "goes on when KRA answers"]),
+        (Transmission, ["read_timeout", "KRA for the document", "refused"]),
+        (Breaker, ["sandbox/direct", "http_503", "Nothing to do"]),
+        (Device, ["alpha-1", "active"]),
+        (Invoice, ["signed", "refused", "1160.00"]),
+        (Company, ["A000000001A", "verifies the PIN"]),
+    ],
+)
+def test_its_lists_tell_state_cause_and_next_step(staff, everything, model, words):
+    text = staff.get(list_of(model)).content.decode()
+
+    assert [word for word in words if word not in text] == []
+
+
+def test_an_invoice_shows_its_lines_and_its_receipt(staff, everything):
+    invoice = Invoice.objects.get(lines__name="Electric kettle")
+
+    text = staff.get(f"{list_of(Invoice)}{invoice.pk}/change/").content.decode()
+
+    assert "Electric kettle" in text
+    assert "SIGNATURE" in text
+
+
+@pytest.mark.parametrize(("outcome", "count"), [("open", 1), ("rejected", 1), ("accepted", 0)])
+def test_calls_are_filtered_by_outcome(staff, everything, outcome, count):
+    response = staff.get(list_of(Call), {"outcome": outcome})
+
+    assert response.context["cl"].result_count == count
+
+
+@pytest.mark.parametrize("model", SHOWN, ids=lambda model: model.__name__)
+def test_every_list_can_be_searched(staff, everything, model):
+    assert staff.get(list_of(model), {"q": "alpha"}).status_code == 200
