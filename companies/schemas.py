@@ -10,15 +10,17 @@ from .models import ApiToken, Branch, Company, Member
 Pin = Annotated[
     str,
     Meta(
-        pattern=r"^[A-Z]\d{9}[A-Z]$",
+        pattern=r"^[A-Z][0-9]{9}[A-Z]$",
         description="KRA PIN: a letter, nine digits, a letter.",
         examples=["A123456789Z"],
     ),
 ]
 BranchCode = Annotated[
-    str, Meta(pattern=r"^\d{2}$", description="The code KRA gave the branch.", examples=["00"])
+    str, Meta(pattern=r"^[0-9]{2}$", description="The code KRA gave the branch.", examples=["00"])
 ]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
+VISIBLE = r"^[!-~]+$"  # what travels in HTTP headers
+Secret = Annotated[str, Meta(min_length=1, max_length=200, pattern=VISIBLE)]
 Text60 = Annotated[str, Meta(min_length=1, max_length=60)]
 
 
@@ -31,9 +33,9 @@ class BranchInput(Struct, forbid_unknown_fields=True):
 class GatewayInput(Struct, forbid_unknown_fields=True):
     """Keys of the company's application in KRA's developer portal (profile gavaconnect)."""
 
-    consumer_key: Name
-    consumer_secret: Name
-    app_id: Annotated[str, Meta(min_length=1, max_length=100)]
+    consumer_key: Secret
+    consumer_secret: Secret
+    app_id: Annotated[str, Meta(min_length=1, max_length=100, pattern=VISIBLE)]
 
 
 class OnboardInput(Struct, forbid_unknown_fields=True):
@@ -97,7 +99,7 @@ class TokenInput(Struct, forbid_unknown_fields=True):
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     scopes: list[str]
     device: Annotated[str, Meta(description="Serial of the device to bind the token to.")] = ""
-    expires_at: datetime | None = None
+    expires_at: Annotated[datetime, Meta(tz=True)] | None = None
     company: Annotated[str, Meta(description="PIN; only for the operator's token.")] = ""
 
 

@@ -34,7 +34,10 @@ class TokenThrottle(BaseThrottle):
             return True
 
     def wait(self) -> float:
-        reset = self._limiter().get_window_stats(self.limit, self.key).reset_time
+        try:
+            reset = self._limiter().get_window_stats(self.limit, self.key).reset_time
+        except RedisError:
+            return RETRY_AFTER_FAILURE_S
         return max(0.0, reset - time.time())
 
     @classmethod

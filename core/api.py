@@ -1,7 +1,9 @@
 """The manners every endpoint shares: reading JSON, answering errors, paging."""
 
+import json
 import logging
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,6 +20,9 @@ log = logging.getLogger(__name__)
 
 # PostgreSQL holds no NUL. An even number of backslashes before the escape are only backslashes.
 NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+# Line breaks and other controls would forge lines on a receipt. Most bodies skip the walk.
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+SUSPECT = re.compile(rb"\\[bfnrtu]|\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
 PATH = re.compile(r"^(?P<reason>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 
 HELP = {
@@ -26,27 +31,69 @@ HELP = {
     403: "Ask the company's owner for a token with this scope.",
     404: NotFound.help,
     405: "See /api/docs/ for what this address accepts.",
+    406: "Send 'Accept: application/json', or leave it out.",
     415: "Send 'Content-Type: application/json'.",
     429: "Wait for the number of seconds in the Retry-After header.",
 }
 
 
 def decode(request: Request, type_: type[T]) -> T:
-    """The request's JSON as a typed struct. Raises Invalid or PayloadTooLarge."""
-    try:
-        body = request._request.body
-    except RequestDataTooBig as exc:
-        raise PayloadTooLarge("The request body is larger than 1 MB.") from exc
+    """The request's JSON as a typed struct. Raises Invalid, PayloadTooLarge, and
+    UnsupportedMediaType for a body that does not call itself JSON.
+    """
+    body = _body(request)
     try:
         if NUL.search(body):
             raise msgspec.DecodeError("A text holds the character NUL")
-        return msgspec.json.decode(body, type=type_)
+        data = msgspec.json.decode(body, type=type_)
+        _UNIQUE.decode(body.decode())
     except msgspec.ValidationError as exc:
         raise Invalid("The request is not valid.", problems=[_problem(str(exc))]) from exc
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise Invalid(
             "The body is not valid JSON.", problems=[Problem("", str(exc), "Send one JSON object.")]
         ) from exc
+    problems = list(_controls(data, "")) if SUSPECT.search(body) else []
+    if problems:
+        raise Invalid("The request is not valid.", problems=problems)
+    return data
+
+
+def _body(request: Request) -> bytes:
+    try:
+        body = request._request.body
+    except RequestDataTooBig as exc:
+        raise PayloadTooLarge("The request body is larger than 1 MB.") from exc
+    given = request.content_type or ""
+    if body and given.partition(";")[0].strip().lower() != "application/json":
+        raise exceptions.UnsupportedMediaType(given)
+    return body
+
+
+def _once(pairs: list[tuple[str, Any]]) -> None:
+    """msgspec takes the last of two equal names; whoever reads the first is deceived."""
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            problem = Problem(name, "This field is given twice.", "Send it once.")
+            raise Invalid("The request is not valid.", problems=[problem])
+        seen.add(name)
+
+
+# Numbers stay text: their digits cost nothing here, however many there are.
+_UNIQUE = json.JSONDecoder(object_pairs_hook=_once, parse_int=str, parse_float=str)
+
+
+def _controls(value: Any, path: str) -> Iterator[Problem]:
+    if isinstance(value, str) and CONTROL.search(value):
+        step = "Remove line breaks, tabs and zero bytes."
+        yield Problem(path, "It holds control characters.", step)
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from _controls(getattr(value, name), f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        for place, each in enumerate(value):
+            yield from _controls(each, f"{path}[{place}]")
 
 
 def _problem(message: str) -> Problem:
@@ -78,14 +125,16 @@ def error_body(code: str, message: str, detail: Any = None, help: str = "") -> d
     return {"error": {"code": code, "message": message, "detail": detail or [], "help": help}}
 
 
+def detail_of(problems: Iterable[Problem]) -> list[dict[str, str]]:
+    return [{"field": p.field, "reason": p.reason, "next_step": p.next_step} for p in problems]
+
+
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
     """One shape for every refusal. An unexpected exception stays a 500 with its traceback."""
     if isinstance(exc, RequestDataTooBig):
         exc = PayloadTooLarge("The request body is larger than 1 MB.")
     if isinstance(exc, DomainError):
-        detail = [
-            {"field": p.field, "reason": p.reason, "next_step": p.next_step} for p in exc.problems
-        ]
+        detail = detail_of(exc.problems)
         return Response(error_body(exc.code, exc.message, detail, exc.help), status=exc.status)
     if isinstance(exc, Http404):
         exc = exceptions.NotFound()
@@ -127,6 +176,14 @@ class CursorPagination(pagination.CursorPagination):
     page_size = 50
     page_size_query_param = "limit"
     max_page_size = 200
+
+    def decode_cursor(self, request: Request) -> Any:
+        """A position that is no id names no place in the list; the base class would ask for it."""
+        cursor = super().decode_cursor(request)
+        position = cursor.position if cursor else None
+        if position is not None and not re.fullmatch("[0-9]{1,19}", str(position)):
+            raise exceptions.NotFound(self.invalid_cursor_message)
+        return cursor
 
 
 def _json(status: int, code: str, message: str) -> HttpResponse:

@@ -115,19 +115,25 @@ def finish_call(call: Call, answer: Answer) -> Reply:
 
 def exchange(device: Device, endpoint: str, body: bytes, *, reference: str = "") -> Reply:
     """One call outside the outbox (reads, initialisation). Raises KRAError."""
-    call = open_call(device, endpoint, body, reference=reference)
-    return make_call(call, target_for(device), body)
+    target = target_for(device)
+    return make_call(open_call(device, endpoint, body, reference=reference), target, body)
+
+
+def storable(text: str, length: int) -> str:
+    """KRA's text as a column holds it: PostgreSQL knows no NUL."""
+    return text.replace("\x00", "")[:length]
 
 
 def _complete(call: Call, answer: Answer | None, result: Reply | KRAError | None) -> None:
     call.finished_at = timezone.now()
-    call.elapsed_ms = int((call.finished_at - call.started_at).total_seconds() * 1000)
+    elapsed_s = (call.finished_at - call.started_at).total_seconds()
+    call.elapsed_ms = max(0, int(elapsed_s * 1000))  # a clock may be set back meanwhile
     if answer is not None:
         call.http_status = answer.status
         call.answer = safe_answer(call.endpoint, answer.body).replace("\x00", "\\x00")
     call.outcome = _outcome(result)
-    call.code = result.code[:30] if result else ""
-    call.reason = result.message[:500].replace("\x00", "") if result else ""
+    call.code = storable(result.code, 30) if result else ""
+    call.reason = storable(result.message, 500) if result else ""
     mine = Call.objects.filter(pk=call.pk, finished_at=None)
     mine.update(
         finished_at=call.finished_at,

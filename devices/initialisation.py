@@ -16,13 +16,13 @@ from core.crypto import decrypt, encrypt
 from core.errors import Problem, Upstream
 from kra.answers import Reply, read
 from kra.client import Answer
-from kra.codes import explain
+from kra.codes import RESULT_CODES, Verdict, condition, explain
 from kra.errors import DeviceRefused, KRAError, OutcomeUnknown, Rejected
 from kra.readers import read_device
 from kra.records import DeviceInfo
 from kra.requests import InitRequest
 
-from .calls import finish_call, open_call, post, target_for
+from .calls import finish_call, open_call, post, storable, target_for
 from .errors import (
     AlreadyInstalled,
     ChecklistFailed,
@@ -45,11 +45,12 @@ def initialise(*, company: Company, branch: Branch, serial: str) -> Device:
         company=company, serial=serial, defaults={"branch": branch}
     )
     device = Device.objects.select_related("company", "branch").get(pk=device.pk)
-    if device.state == State.ACTIVE:
+    if device.state == State.ACTIVE and device.branch_id == branch.pk:
         return device
     check(device, branch)
-    if device.init_answer:
-        return _adopt(device)
+    adopted = _adopt(device) if device.init_answer else None
+    if adopted is not None:
+        return adopted
     _begin(device)
     return _call(device)
 
@@ -115,16 +116,17 @@ def _keep(device: Device, answer: Answer) -> None:
         Device.objects.filter(pk=device.pk).update(init_answer=text)
 
 
-def _adopt(device: Device) -> Device:
-    """A process died after KRA answered: finish from the stored answer."""
+def _adopt(device: Device) -> Device | None:
+    """A process died after KRA answered: finish from the stored answer. None: it has no key."""
     text = Device.objects.get(pk=device.pk).init_answer
     answer = Answer(
         status=200, body=text.encode(), elapsed_ms=0, content_type="", retry_after=None, date=None
     )
     try:
-        return _activate(device, read("init", answer))
-    except KRAError as error:
-        raise _refusal(device, error) from error
+        reply = read("init", answer)
+    except KRAError:
+        return None
+    return _activate(device, reply)
 
 
 def _activate(device: Device, reply: Reply) -> Device:
@@ -136,40 +138,50 @@ def _activate(device: Device, reply: Reply) -> Device:
             state=State.ACTIVE,
             state_reason="",
             key=info.key,
-            scu_id=info.scu_id,
-            machine_number=info.machine_number,
-            kra_device_id=info.device_id,
+            # Nothing KRA writes may stand between us and the key.
+            scu_id=storable(info.scu_id, 18),
+            machine_number=storable(info.machine_number, 11),
+            kra_device_id=storable(info.device_id, 20),
             initialised_at=now,
         )
         Company.objects.filter(pk=device.company_id).update(
-            registered_name=info.taxpayer_name[:200], pin_verified_at=now
+            registered_name=storable(info.taxpayer_name, 200), pin_verified_at=now
         )
     return Device.objects.select_related("company", "branch").get(pk=device.pk)
 
 
 def _check_identity(device: Device, info: DeviceInfo) -> None:
-    """KRA's answer must speak of the taxpayer and branch that asked."""
+    """KRA's answer must speak of the taxpayer and branch that asked, and its key must be usable."""
     told = (info.pin, info.branch_code)
-    if told == (device.company.pin, device.branch.code):
+    if told != (device.company.pin, device.branch.code):
+        reason = f"KRA answered for PIN {info.pin}, branch {info.branch_code}."
+    elif not (info.key.isascii() and info.key.isprintable()):
+        reason = "KRA's key holds characters that no HTTP header can carry."
+    else:
         return
-    reason = f"KRA answered for PIN {info.pin}, branch {info.branch_code}."
     _back(device, reason)
     raise DeviceRejected(reason, help="The key is kept. Compare PIN and branch with the portal.")
 
 
 def _refusal(device: Device, error: KRAError) -> Exception:
-    _back(device, f"{error.code}: {error.message}"[:300])
+    _back(device, f"{error.code}: {error.message}")
     meaning = explain(error.code, error.message)
     if error.code == "902":
         return AlreadyInstalled(meaning.cause)
-    if isinstance(error, OutcomeUnknown):
-        return InitialisationLost(meaning.cause)
     if isinstance(error, (DeviceRefused, Rejected)):
         problem = Problem("serial", f"KRA: {error.code} {error.message}", meaning.next_step)
         return DeviceRejected(meaning.cause, problems=[problem], help=meaning.next_step)
+    if isinstance(error, OutcomeUnknown) or _may_have_passed(error):
+        return InitialisationLost(meaning.cause)
     return Upstream(meaning.cause, help=meaning.next_step)
+
+
+def _may_have_passed(error: KRAError) -> bool:
+    """It works once, so it leaves the doubts of a fiscal message, which others need not have."""
+    row = RESULT_CODES.get(error.code) or condition(error.code)
+    return row.fiscal is Verdict.RECONCILE
 
 
 def _back(device: Device, reason: str) -> None:
     mine = Device.objects.filter(pk=device.pk, state=State.INITIALISING)
-    mine.update(state=State.REGISTERED, state_reason=reason)
+    mine.update(state=State.REGISTERED, state_reason=storable(reason, 300))

@@ -29,7 +29,7 @@ class SyncInput(Struct, forbid_unknown_fields=True):
 
 
 class SyncInputShape(Struct):
-    """The same for the documentation, with the rows spelled out."""
+    """`items` are read one by one: a fault in one row stops no other."""
 
     items: Annotated[list[ItemRow], Meta(max_length=MAX_ROWS)] = []
     lists: Annotated[bool, Meta(description="Pull KRA's lists now.")] = False

@@ -21,6 +21,7 @@ from .errors import NoDevice
 from .examples import SYNC_EXAMPLE
 from .filters import ClassificationFilter, ItemFilter, MovementFilter, StockFilter
 from .models import Classification, Code, Item, StockMovement, StockMovementLine
+from .models.lists import CLASS_NAMES
 from .rows import read_rows
 from .schemas import (
     BookedOutput,
@@ -41,19 +42,6 @@ from .schemas import (
 
 READERS = (Scope.SALES_READ, Scope.ITEMS_WRITE)
 LONGEST_WAIT_S = 30
-
-
-# The classes that callers need most, by name.
-CLASS_NAMES = {
-    "tax": "04",
-    "countries": "05",
-    "payment_methods": "07",
-    "quantity_units": "10",
-    "stock_types": "12",
-    "packaging_units": "17",
-    "product_types": "24",
-    "credit_note_reasons": "32",
-}
 
 
 def acting_device(request: Request, company: Company, serial: str) -> Device | None:
@@ -114,6 +102,7 @@ def _visible_item(request: Request, sku: str) -> Item:
 
 class ItemListView(ListView):
     scopes = {"GET": READERS}
+    queryset = Item.objects.none()
     filterset_class = ItemFilter
 
     def get_queryset(self) -> Any:
@@ -175,6 +164,7 @@ class CodeClassView(APIView):
 
 class ClassificationListView(ListView):
     scopes = {"GET": READERS}
+    queryset = Classification.objects.none()
     filterset_class = ClassificationFilter
 
     def get_queryset(self) -> Any:
@@ -209,6 +199,7 @@ def _device_for(request: Request, company: Company, serial: str) -> Device:
 
 class StockView(ListView):
     scopes = {"GET": READERS, "POST": Scope.ITEMS_WRITE}
+    queryset = Item.objects.none()
     filterset_class = StockFilter
 
     def get_queryset(self) -> Any:
@@ -270,6 +261,7 @@ def _visible_movements(request: Request) -> Any:
 
 class MovementListView(ListView):
     scopes = {"GET": READERS}
+    queryset = StockMovement.objects.none()
     filterset_class = MovementFilter
 
     def get_queryset(self) -> Any:

@@ -4,7 +4,7 @@ It asks for nothing that a POS developer could not ask for. A kept shop is opene
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -15,7 +15,7 @@ from local.console import Problem, say, step
 from local.paths import ROOT
 
 WAIT_S = 20
-STOCK_TIMEOUT_S = 60.0
+WORKER_TIMEOUT_S = 60.0
 LOOK_EVERY_S = 0.1
 
 
@@ -83,26 +83,31 @@ def install(till: Api, simulator: Api, known: Mapping[str, Any]) -> None:
 
 
 def stock_up(till: Api, known: Mapping[str, Any]) -> None:
+    """The strict profile sells only what KRA knows, and what its books say is there."""
     body = {"device": known["device"], "items": shop.catalogue()}
-    answer = till.post("/api/item/sync/", body, wait=WAIT_S)
-    for row in answer["results"]:
-        if row["state"] != "registered":
-            item = till.get(f"/api/items/{row['sku']}/")
-            raise Problem(f"The item {row['sku']} is {item['state']}: {item['trouble']}")
-    step(f"items      {len(answer['results'])} registered with KRA")
-    wait_for_stock(till)
+    till.post("/api/item/sync/", body, wait=WAIT_S)
+    wait_until("the items are registered", lambda: are_registered(till))
+    step("items      registered with KRA")
+    wait_until("KRA has the opening stock", lambda: is_stocked(till))
     step("stock      the opening stock is at KRA")
 
 
-def wait_for_stock(till: Api) -> None:
-    """The worker brings it there; the strict profile sells nothing before."""
-    deadline = time.monotonic() + STOCK_TIMEOUT_S
-    while not is_stocked(till):
+def wait_until(what: str, holds: Callable[[], bool]) -> None:
+    """A worker brings it there."""
+    deadline = time.monotonic() + WORKER_TIMEOUT_S
+    while not holds():
         if time.monotonic() > deadline:
-            moves = till.get("/api/stock/movements/")["results"]
-            states = [(one["reference"], one["state"], one["trouble"]) for one in moves]
-            raise Problem(f"KRA does not have the opening stock: {states}")
+            raise Problem(f"After {WORKER_TIMEOUT_S:.0f} s it is not yet so that {what}.")
         time.sleep(LOOK_EVERY_S)
+
+
+def are_registered(till: Api) -> bool:
+    rows = till.get("/api/items/")["results"]
+    for row in rows:
+        if row["state"] == "refused":
+            raise Problem(f"KRA refused the item {row['sku']}: {row['trouble']}")
+    registered = {row["sku"] for row in rows if row["state"] == "registered"}
+    return {row["sku"] for row in shop.catalogue()} <= registered
 
 
 def is_stocked(till: Api) -> bool:

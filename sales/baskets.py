@@ -1,15 +1,16 @@
 """From what a till sent to what is sold: items, prices, tax, and every problem at once."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 
 from django.conf import settings
 from django.utils import timezone
 
-from companies.models import Company
+from companies.models import PIN_PATTERN, Company
 from core.errors import Problem
 from core.money import ZERO, round_cents
 from items.models import Item
@@ -24,6 +25,9 @@ from .words import PAYMENT_METHODS, TAX_NAMES, code_of
 MAX_QUANTITY = Decimal(10_000_000)
 MAX_AMOUNT = Decimal("9999999999999.99")
 HUNDRED = Decimal(100)
+# What the column of the exchange rate holds.
+RATE_STEP, RATE_DIGITS = Decimal("0.000001"), 12
+PIN = re.compile(PIN_PATTERN, re.ASCII)
 LETTERS = dict.fromkeys("ABCDE")
 
 
@@ -59,8 +63,8 @@ class Reading:
 def read_basket(company: Company, data: SaleContent) -> Basket:
     """Check and compute a sale. Raises SaleInvalid with all problems found."""
     reading = Reading(company, data, timezone.now())
+    rates = rates_on(company.environment, _day_of_sale(reading))
     _check_head(reading)
-    rates = rates_on(company.environment, reading.sold_at.astimezone(NAIROBI).date())
     items = _find_items(reading)
     pairs = [
         (item, line)
@@ -74,13 +78,11 @@ def read_basket(company: Company, data: SaleContent) -> Basket:
 
 def _check_head(reading: Reading) -> None:
     data, wrong = reading.data, reading.wrong
-    _check_time(reading)
-    if data.customer.pin and not _is_pin(data.customer.pin):
+    if data.customer.pin and not PIN.fullmatch(data.customer.pin):
         wrong("customer.pin", "Not a KRA PIN.", "A letter, nine digits, a letter; or leave it out.")
     if code_of(data.payment_method, PAYMENT_METHODS) is None:
         wrong("payment_method", "Unknown.", f"One of {', '.join(PAYMENT_METHODS)}.")
-    if data.currency != "KES" and not (data.exchange_rate and data.exchange_rate > 0):
-        wrong("exchange_rate", f"A sale in {data.currency} needs a rate.", "Send KES per unit.")
+    _check_rate(reading)
     own_price = any(line.unit_price is not None for line in data.lines)
     if own_price and data.prices_include_tax is None:
         wrong("prices_include_tax", "Prices are given, but not whether tax is in them.",
@@ -89,18 +91,31 @@ def _check_head(reading: Reading) -> None:
         _check_amount(reading, "discount_amount", data.discount_amount)
 
 
-def _check_time(reading: Reading) -> None:
+def _day_of_sale(reading: Reading) -> date:
+    """The day in Nairobi whose rates apply; today for a time that is refused."""
     skew = timedelta(seconds=settings.SALES_CLOCK_SKEW_SECONDS)
     if reading.sold_at > reading.now + skew:
         reading.wrong("sold_at", "It lies in the future.", "Set the till's clock; KRA refuses it.")
-    if reading.sold_at < reading.now - timedelta(days=settings.SALES_MAX_AGE_DAYS):
+    elif reading.sold_at < reading.now - timedelta(days=settings.SALES_MAX_AGE_DAYS):
         reading.wrong("sold_at", f"It is older than {settings.SALES_MAX_AGE_DAYS} days.",
                       "Raise SALES_MAX_AGE_DAYS for a backfill.")  # fmt: skip
+    else:
+        return reading.sold_at.astimezone(NAIROBI).date()
+    return reading.now.astimezone(NAIROBI).date()
 
 
-def _is_pin(pin: str) -> bool:
-    ends = pin[:1] + pin[-1:]
-    return len(pin) == 11 and pin.isascii() and ends.isupper() and pin[1:10].isdigit()
+def _check_rate(reading: Reading) -> None:
+    currency, rate = reading.data.currency, reading.data.exchange_rate
+    if currency == "KES" and rate is not None:
+        reading.wrong("exchange_rate", "A sale in KES has none.", "Leave it out.")
+    elif currency != "KES" and (rate is None or not _is_rate(rate)):
+        reading.wrong("exchange_rate", f"A sale in {currency} needs a rate above 0.",
+                      "Send KES per unit, with at most six decimals.")  # fmt: skip
+
+
+def _is_rate(rate: Decimal) -> bool:
+    is_held = rate.is_finite() and rate.adjusted() < RATE_DIGITS
+    return is_held and rate > 0 and rate == rate.quantize(RATE_STEP)
 
 
 def _find_items(reading: Reading) -> list[Item | None]:
@@ -133,6 +148,8 @@ def _read_line(reading: Reading, place: int, item: Item, rates: dict[str, Decima
     if not _fits(given.quantity) or not 0 < given.quantity <= MAX_QUANTITY:
         wrong("quantity", "Must be above 0, at most 10,000,000, with at most two decimals.",
               "Correct the quantity.")  # fmt: skip
+    elif price * given.quantity > MAX_AMOUNT:
+        wrong("unit_price", "The line is larger than KRA's field.", "Split the sale.")
     if len(reading.problems) > before:
         return None
     discount = _discount(wrong, given, round_cents(price * given.quantity), reading.data)
@@ -151,7 +168,7 @@ def _letter(wrong: "partial[None]", given: LineInput, item: Item, rates: dict[st
     if letter is None:
         wrong("tax", f"Unknown tax {given.tax!r}.", f"A–E or one of {', '.join(TAX_NAMES)}.")
         return item.tax_letter
-    if given.rate is not None and given.rate != rates[letter]:
+    if given.rate is not None and not (given.rate.is_finite() and given.rate == rates[letter]):
         wrong("rate", f"Letter {letter} has {rates[letter]} %, not {given.rate} %.",
               "Leave the rate out, or choose the right letter.")  # fmt: skip
     return letter
@@ -167,7 +184,7 @@ def _price(wrong: "partial[None]", data: SaleContent, given: LineInput, item: It
         wrong("unit_price", "Must be 0 or more, with at most two decimals.", "Correct the price.")
         return ZERO
     if given.unit_price is not None and data.currency != "KES" and data.exchange_rate:
-        return round_cents(price * data.exchange_rate)
+        return price * data.exchange_rate  # rounded once, with the whole line
     return price
 
 
@@ -201,8 +218,9 @@ def _check_amount(reading: Reading, field: str, amount: Decimal) -> None:
 
 
 def _fits(value: Decimal) -> bool:
-    """Finite, and of at most two decimals: what KRA's fields hold."""
-    return value.is_finite() and value.adjusted() < 16 and value == round_cents(value)
+    """Neither negative nor endless, and of at most two decimals: what KRA's fields hold."""
+    is_held = value.is_finite() and not value.is_signed() and value.adjusted() < 16
+    return is_held and value == round_cents(value)
 
 
 def _computed(
@@ -221,7 +239,7 @@ def _computed(
         spread_out, prices_include_tax=inclusive, convention=convention_of(reading.company)
     )
     summed = totals(spread_out, amounts)
-    if summed.total > MAX_AMOUNT:
+    if summed.total + summed.discount > MAX_AMOUNT:
         problem = Problem("lines", "The total is larger than KRA's field.", "Split the sale.")
         raise SaleInvalid("The sale is not valid.", problems=[problem])
     return Basket(items, spread_out, amounts, summed, rates, inclusive)

@@ -5,13 +5,14 @@ from typing import Any
 
 from django.db import transaction
 
+from core.errors import Problem
 from devices.models import Device
 from outbox.models import Status
 from outbox.services import cancel, retry_now
 
 from .acceptance import Accepted, new_invoice, new_lines, store
 from .baskets import read_basket
-from .errors import NotCorrectable, NotVoidable
+from .errors import NotCorrectable, NotVoidable, SaleInvalid
 from .models import Invoice, Kind, State
 from .schemas import SaleContent, SaleInput, fingerprint_of
 
@@ -26,6 +27,7 @@ def correct(invoice: Invoice, data: SaleContent) -> Accepted:
         raise NotCorrectable("A credit note is not corrected.", help="Void it and make a new one.")
     _require_refused(invoice)
     device = Device.objects.select_related("company", "branch").get(pk=invoice.device_id)
+    _require_same_sale(device, data)
     basket = read_basket(device.company, data)
     corrected = new_invoice(
         device,
@@ -51,6 +53,18 @@ def _require_refused(invoice: Invoice) -> None:
     row = invoice.transmission
     if not invoice.is_current or row is None or row.status != Status.REFUSED:
         raise NotCorrectable(f"The sale is {invoice.status}.")
+
+
+def _require_same_sale(device: Device, data: SaleContent) -> None:
+    problems = []
+    if data.device not in ("", device.serial):
+        step = "Leave it out, or void this sale and make another."
+        problems.append(Problem("device", f"The sale was made on {device.serial}.", step))
+    if data.training:
+        step = "Leave it out, or void the sale."
+        problems.append(Problem("training", "A sale that was owed to KRA stays owed.", step))
+    if problems:
+        raise SaleInvalid("The correction is not valid.", problems=problems)
 
 
 def _leave(invoice: Invoice, *, to: str, reason: str, error: Any) -> None:

@@ -3,9 +3,10 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Sum
 from django.utils import timezone
@@ -19,10 +20,11 @@ from kra.times import NAIROBI
 from outbox.models import NUMBER_FREE
 
 from .acceptance import Accepted, check_device, find_replay, store
+from .baskets import convention_of
 from .errors import NotCreditable, SaleInvalid
 from .models import LETTERS, Invoice, InvoiceLine, Kind, State
 from .schemas import CreditNoteInput, fingerprint_of
-from .tax import taxable_of
+from .tax import Convention, Line, part_of
 from .words import CREDIT_REASONS, code_of
 
 
@@ -33,7 +35,6 @@ class Share:
     line: InvoiceLine
     quantity: Decimal
     total: Decimal
-    supply: Decimal
 
 
 def create_credit_note(device: Device, data: CreditNoteInput, token: ApiToken) -> Accepted:
@@ -53,12 +54,17 @@ def create_credit_note(device: Device, data: CreditNoteInput, token: ApiToken) -
     original = _original(data.original, device, token)
     try:
         with transaction.atomic():
-            return Accepted(_store(device, data, original, (reason, digest)), is_replay=False)
+            original = _locked(original)
+            # The twin of this request may have been stored while it waited for the lock.
+            earlier = find_replay(device, data.reference, digest)
+            if earlier is None:
+                note = _store(device, data, original, (reason, digest))
+                return Accepted(note, is_replay=False)
     except IntegrityError:
         earlier = find_replay(device, data.reference, digest)
         if earlier is None:
             raise
-        return Accepted(earlier, is_replay=True)
+    return Accepted(earlier, is_replay=True)
 
 
 def _original(reference: str, device: Device, token: ApiToken) -> Invoice:
@@ -77,15 +83,18 @@ def _original(reference: str, device: Device, token: ApiToken) -> Invoice:
     return original
 
 
+def _locked(original: Invoice) -> Invoice:
+    """Its lock serialises the credits of one sale."""
+    rows = Invoice.objects.select_for_update(no_key=True, of=("self",))
+    return rows.select_related("transmission", "company", "branch").get(pk=original.pk)
+
+
 def _store(
     device: Device, data: CreditNoteInput, original: Invoice, known: tuple[str, str]
 ) -> Invoice:
-    """Runs in a transaction; the original's lock serialises credits of one sale."""
-    original = Invoice.objects.select_for_update(no_key=True, of=("self",)).select_related(
-        "transmission", "company", "branch"
-    ).get(pk=original.pk)  # fmt: skip
     shares = _shares(original, data)
-    lines = [_line(number, share) for number, share in enumerate(shares, start=1)]
+    convention = convention_of(device.company)
+    lines = [_line(number, share, convention) for number, share in enumerate(shares, start=1)]
     note = _note(device, data, original, lines)
     note.credit_reason, note.content_hash = known
     # KRA checks the rates of the day the note is sent; the tax is the original's own.
@@ -113,6 +122,8 @@ def _wanted(data: CreditNoteInput, remaining: dict[int, Decimal]) -> list[tuple[
             )
         return whole
     problems = []
+    if not data.lines:
+        problems.append(Problem("lines", "It is empty.", "Leave it out to credit all."))
     seen: set[int] = set()
     for place, line in enumerate(data.lines):
         where = f"lines[{place}]"
@@ -126,7 +137,7 @@ def _wanted(data: CreditNoteInput, remaining: dict[int, Decimal]) -> list[tuple[
                 Problem(f"{where}.quantity", f"At most {left} can still be credited.", "Lower it.")
             )
         seen.add(line.line)
-    if problems or not data.lines:
+    if problems:
         raise SaleInvalid("The credit note is not valid.", problems=problems)
     return [(line.line, line.quantity) for line in data.lines]
 
@@ -145,33 +156,37 @@ def _credited(original: Invoice) -> dict[int, tuple[Decimal, Decimal]]:
 
 
 def _share(line: InvoiceLine, quantity: Decimal, done: tuple[Decimal, Decimal]) -> Share:
-    """The line's value in proportion; the last share takes the cents that are left."""
-    supply = round_cents(line.unit_price * quantity)
-    if done[0] + quantity == line.quantity:
-        total = line.total - done[1]
-    else:
-        total = round_cents(line.total * quantity / line.quantity)
-    return Share(line, quantity, min(total, supply), supply)
+    """The line's value in proportion. All shares together are rounded, so that no cent is left."""
+    so_far, given = done
+    together = round_cents(line.total * (so_far + quantity) / line.quantity)
+    return Share(line, quantity, max(ZERO, together - given))
 
 
-def _line(sequence: int, share: Share) -> InvoiceLine:
+def _line(sequence: int, share: Share, convention: Convention) -> InvoiceLine:
     source = share.line
-    taxable = taxable_of(share.total, source.rate)
+    part = Line(
+        share.quantity,
+        source.unit_price,
+        source.letter,
+        source.rate,
+        discount_percent=source.discount_percent,
+    )
+    amounts = part_of(part, share.total, convention)
     return InvoiceLine(
         sequence=sequence,
         item=source.item,
         original_line=source,
         name=source.name,
         quantity=share.quantity,
-        unit_price=source.unit_price,
-        supply=share.supply,
-        discount_percent=source.discount_percent,
-        discount=share.supply - share.total,
+        unit_price=amounts.unit_price,
+        supply=amounts.supply,
+        discount_percent=amounts.discount_percent,
+        discount=amounts.discount,
         letter=source.letter,
         rate=source.rate,
-        taxable=taxable,
-        tax=share.total - taxable,
-        total=share.total,
+        taxable=amounts.taxable,
+        tax=amounts.tax,
+        total=amounts.total,
     )
 
 
@@ -207,8 +222,9 @@ def _note(
 
 def _moment(data: CreditNoteInput, original: Invoice) -> datetime:
     now = max(timezone.now(), original.sold_at)
+    skew = timedelta(seconds=settings.SALES_CLOCK_SKEW_SECONDS)
     moment = data.sold_at or now
-    if not original.sold_at <= moment <= now:
+    if not original.sold_at <= moment <= now + skew:
         problem = Problem("sold_at", "It lies before the sale, or in the future.", "Correct it.")
         raise SaleInvalid("The credit note is not valid.", problems=[problem])
     return moment

@@ -2,6 +2,7 @@ from typing import Any
 
 import django_filters as filters
 
+from core.filters import WholeNumberFilter
 from outbox.models import Status
 
 from .models import PUBLIC_STATUS, Invoice, State
@@ -16,7 +17,7 @@ class InvoiceFilter(filters.FilterSet):
     sold_from = filters.IsoDateTimeFilter(field_name="sold_at", lookup_expr="gte")
     sold_to = filters.IsoDateTimeFilter(field_name="sold_at", lookup_expr="lt")
     changed_since = filters.IsoDateTimeFilter(method="by_change")
-    number = filters.NumberFilter(field_name="transmission__number")
+    number = WholeNumberFilter(field_name="transmission__number")
 
     class Meta:
         model = Invoice

@@ -65,7 +65,7 @@ class InvoiceQuerySet(TenantQuerySet["Invoice"]):
             "receipt",
             "original__transmission",
         )
-        return self.select_related(*related).prefetch_related("lines")
+        return self.select_related(*related).prefetch_related("lines__item")
 
 
 class Invoice(models.Model):

@@ -1,7 +1,7 @@
 """What a till sends. What it gets back is in outputs.py."""
 
 from datetime import datetime
-from decimal import Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from typing import Annotated, Any
 
 import msgspec
@@ -92,6 +92,10 @@ class ReasonInput(Struct, forbid_unknown_fields=True):
     reason: Reason
 
 
+# Any number a body can hold, however odd: refusing it is left to those who name the field.
+_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+
+
 def fingerprint_of(data: Struct) -> bytes:
     """The same bytes for the same content, however numbers were spelt."""
     return msgspec.json.encode(_canonical(data))
@@ -103,5 +107,5 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, list):
         return [_canonical(each) for each in value]
     if isinstance(value, Decimal):
-        return str(value.normalize()) if value.is_finite() else str(value)
+        return str(value.normalize(_EXACT)) if value.is_finite() else str(value)
     return value

@@ -105,6 +105,13 @@ def compute(
     return [_amounts(line, prices_include_tax, convention) for line in lines]
 
 
+def part_of(line: Line, gross: Decimal, convention: Convention) -> LineAmounts:
+    """The amounts of what is given back of a line, when that is worth `gross`."""
+    taxable, tax = _split(gross, line.rate, convention)
+    after = taxable if convention == Convention.NET_BASE else gross
+    return _written(line, line.unit_price, after, Split(taxable, tax, gross))
+
+
 def totals(lines: Sequence[Line], amounts: Sequence[LineAmounts]) -> Totals:
     taxable = dict.fromkeys("ABCDE", ZERO)
     tax = dict.fromkeys("ABCDE", ZERO)
@@ -133,9 +140,7 @@ def _amounts(line: Line, inclusive: bool, convention: Convention) -> LineAmounts
 def _net_base(line: Line, gross: Decimal, after: Decimal, inclusive: bool) -> LineAmounts:
     """Prices without tax; tax on top."""
     taxable = taxable_of(gross, line.rate) if inclusive else after
-    price = line.unit_price
-    if inclusive:
-        price = round_cents(line.unit_price / (1 + line.rate / HUNDRED))
+    price = line.unit_price / (1 + line.rate / HUNDRED) if inclusive else line.unit_price
     return _written(line, price, taxable, Split(taxable, gross - taxable, gross))
 
 
@@ -144,17 +149,15 @@ def _gross_priced(
 ) -> LineAmounts:
     """Prices with tax; the conventions differ in what they call taxable."""
     taxable, tax = _split(gross, line.rate, convention)
-    price = line.unit_price
-    if not inclusive:
-        price = round_cents(line.unit_price * (1 + line.rate / HUNDRED))
+    price = line.unit_price if inclusive else line.unit_price * (1 + line.rate / HUNDRED)
     written = _written(line, price, gross, Split(taxable, tax, gross))
     if convention != Convention.WHOLE_TAXABLE:
         return written
-    return LineAmounts(price, taxable, ZERO, ZERO, taxable, tax, gross)
+    return LineAmounts(written.unit_price, taxable, ZERO, ZERO, taxable, tax, gross)
 
 
 def _split(gross: Decimal, rate: Decimal, convention: Convention) -> tuple[Decimal, Decimal]:
-    if convention == Convention.INCLUSIVE_SPLIT:
+    if convention in (Convention.INCLUSIVE_SPLIT, Convention.NET_BASE):
         taxable = taxable_of(gross, rate)
         return taxable, gross - taxable
     if convention == Convention.WHOLE_TAXABLE:
@@ -176,9 +179,11 @@ def _whole(amount: Decimal) -> Decimal:
 def _written(line: Line, price: Decimal, after: Decimal, split: Split) -> LineAmounts:
     """Make price × quantity − discount come out exactly.
 
-    Where a converted price does not multiply out, it is rounded up to the next cent and the
+    The price is converted, from without tax or from a currency, and may hold more than two
+    decimals. Where a rounded price does not multiply out, it is rounded up to the next cent and the
     surplus is shown as discount, so that total and tax stay those of the whole line (rule T4).
     """
+    price = round_cents(price)
     supply = round_cents(price * line.quantity)
     if supply < after:
         price = (after / line.quantity).quantize(CENT, rounding=ROUND_CEILING)

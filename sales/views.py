@@ -4,13 +4,14 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from companies.authentication import token_of
 from companies.models import Scope
-from core.api import decode, error_body
+from core.api import decode, detail_of, error_body
 from core.errors import DomainError, Invalid, NotFound, Problem
 from core.openapi import describe, page_of
 from core.views import ListView
@@ -42,7 +43,7 @@ from .schemas import (
     SaleInput,
 )
 
-WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*(\d{1,4})(?:\s*$|[,;\s])")
+WAIT = re.compile(r'(?:^|[,;\s])wait\s*=\s*("?)([0-9]{1,9})\1(?:\s*$|[,;\s])', re.I)
 PREFER = OpenApiParameter(
     "Prefer",
     str,
@@ -68,7 +69,7 @@ SALE_EXAMPLE = OpenApiExample(
 def wait_seconds(request: Request) -> float:
     """How long the till wants to wait (RFC 7240), within our bounds."""
     found = WAIT.search(request.headers.get("Prefer", ""))
-    wanted = float(found[1]) if found else settings.SALES_WAIT_DEFAULT
+    wanted = float(found[2]) if found else settings.SALES_WAIT_DEFAULT
     return min(wanted, settings.SALES_WAIT_MAX)
 
 
@@ -101,14 +102,19 @@ def answer(request: Request, accepted: Accepted) -> Response:
     output = invoice_output(invoice)
     if accepted.is_replay:
         return Response(output, status=200, headers={"Idempotent-Replayed": "true"})
-    status = 201 if invoice.status in ("signed", "training") else 202
     headers = {"Location": output.links.self}
     if seconds:
         headers["Preference-Applied"] = f"wait={seconds:.0f}"
-    return Response(output, status=status, headers=headers)
+    return Response(output, status=status_of(invoice), headers=headers)
+
+
+def status_of(invoice: Invoice) -> int:
+    """201 finished, 202 on its way."""
+    return 201 if invoice.status in ("signed", "training") else 202
 
 
 ACCEPTED: dict[int, Any] = {200: InvoiceOutput, 201: InvoiceOutput, 202: InvoiceOutput}
+TEXT: dict[Any, Any] = {(200, "text/plain"): {"type": "string"}}
 
 
 class SaleView(APIView):
@@ -143,9 +149,7 @@ class PreviewView(APIView):
         basket, problems = acceptance.preview(device, data)
         output = PreviewOutput(
             is_valid=basket is not None and not problems,
-            problems=[
-                {"field": p.field, "reason": p.reason, "next_step": p.next_step} for p in problems
-            ],
+            problems=detail_of(problems),
             warnings=[],
         )
         if basket is not None:
@@ -181,13 +185,9 @@ class BulkView(APIView):
             device = selling_device(request, data.device)
             made = acceptance.create_sale(device, data)
         except DomainError as exc:
-            detail = [
-                {"field": p.field, "reason": p.reason, "next_step": p.next_step}
-                for p in exc.problems
-            ]
-            body = error_body(exc.code, exc.message, detail, exc.help)
+            body = error_body(exc.code, exc.message, detail_of(exc.problems), exc.help)
             return BulkResult(data.reference, exc.status, error=body["error"])
-        status = 200 if made.is_replay else 202
+        status = 200 if made.is_replay else status_of(made.invoice)
         return BulkResult(data.reference, status, sale=invoice_output(made.invoice))
 
 
@@ -213,7 +213,7 @@ class InvoiceListView(ListView):
 
     def get_queryset(self) -> Any:
         invoices: Any = Invoice.objects.visible_to(token_of(self.request))
-        return invoices.whole().prefetch_related("lines__item")
+        return invoices.whole()
 
     def output(self, row: Invoice) -> InvoiceOutput:
         return invoice_output(row)
@@ -284,10 +284,18 @@ class RetryView(APIView):
         return Response(output, status=200 if output.status == "signed" else 202)
 
 
+class AnyAccept(DefaultContentNegotiation):
+    """The receipt is text and a refusal JSON, whatever the till says it accepts."""
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
 class ReceiptView(APIView):
     scopes = {"GET": (Scope.SALES_READ, Scope.SALES_WRITE)}
+    content_negotiation_class = AnyAccept
 
-    @describe("The text receipt of a signed sale", answers={200: str}, refusals=(404, 409))
+    @describe("The text receipt of a signed sale", answers=TEXT, refusals=(404, 409))
     def get(self, request: Request, pk: int) -> HttpResponse:
         text = text_receipt(visible_invoice(request, pk))
         return HttpResponse(text, content_type="text/plain; charset=utf-8")

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from companies import authentication
-from companies.models import ApiToken, Company
+from companies.models import COMPANY_SCOPES, ApiToken, Company
 from companies.services import onboard_company
 from devices.initialisation import initialise
 from devices.models import Device
@@ -19,6 +19,7 @@ from outbox import breaker, doorbell, services
 from outbox.models import Lane, Transmission
 from outbox.queries import due_lanes
 from sales.models import Invoice
+from sales.tests import shop as offline
 
 from . import simulator as simulators
 
@@ -168,6 +169,25 @@ def open_shop(transactional_db, simulator, client):
 @pytest.fixture
 def shop(open_shop):
     return open_shop()
+
+
+@pytest.fixture
+def open_till(db, client):
+    """A function that opens a shop without KRA: quick, and nothing it accepts is ever sent."""
+
+    def build(pin: str = "A123456789Z", serial: str = "dvcv1130", **company: Any) -> Shop:
+        made = offline.open_company(pin, **company)
+        device = offline.add_device(made, serial)
+        offline.add_items(made, device)
+        _, secret = ApiToken.issue(name="till", scopes=COMPANY_SCOPES, company=made)
+        return Shop(made, device, secret, simulators.Simulator(""), client)
+
+    return build
+
+
+@pytest.fixture
+def till(open_till):
+    return open_till()
 
 
 @pytest.fixture

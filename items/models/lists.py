@@ -6,6 +6,17 @@ from django.db.models import Q
 from companies.models import Environment
 
 TAX_CLASS = "04"
+# The classes that callers need most, by name.
+CLASS_NAMES = {
+    "tax": "04",
+    "countries": "05",
+    "payment_methods": "07",
+    "quantity_units": "10",
+    "stock_types": "12",
+    "packaging_units": "17",
+    "product_types": "24",
+    "credit_note_reasons": "32",
+}
 
 
 class Code(models.Model):

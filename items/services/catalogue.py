@@ -18,7 +18,7 @@ from outbox.waiting import wait_for_lane
 
 from .checking import Checked, check_rows
 from .registration import cancel_unsent, is_unsent, lane_of, lock_registration, owe_items
-from .stock import StockLine, book_stock
+from .stock import StockLine, book_stock, release_waiting
 
 FIELDS = (
     "name",
@@ -136,7 +136,7 @@ def _refuse_homeless_stock(plans: list[Plan], device: Device | None) -> None:
 
 
 def _store(counter: ItemCounter, plans: list[Plan]) -> None:
-    cancel_unsent([plan.item for plan in plans if not plan.item.is_fiscal])
+    cancelled = cancel_unsent([plan.item for plan in plans if not plan.item.is_fiscal])
     owed = [plan.item for plan in plans if plan.needs_debt] if counter.device_id else []
     if owed:
         owe_items(counter, owed)
@@ -149,6 +149,8 @@ def _store(counter: ItemCounter, plans: list[Plan]) -> None:
         # Never the code or the registration: those belong to KRA's answers.
         update_fields=[*FIELDS, "transmission", "updated_at"],
     )
+    for item in cancelled:
+        release_waiting(item)
 
 
 def _book_opening_stock(device: Device, plans: list[Plan]) -> None:

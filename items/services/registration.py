@@ -61,14 +61,18 @@ def owe_items(counter: ItemCounter, items: list[Item]) -> None:
         item.transmission = debt
 
 
-def cancel_unsent(items: list[Item]) -> None:
-    """Take back what was never sent. The lane is locked, so no claim can cut in."""
+def cancel_unsent(items: list[Item]) -> list[Item]:
+    """Take back what was never sent. The lane is locked, so no claim can cut in.
+
+    Returns the items whose debt is gone; the caller saves them.
+    """
     unsent = [item for item in items if is_unsent(item.transmission)]
     if unsent:
         rows = Transmission.objects.filter(pk__in=[item.transmission_id for item in unsent])
         rows.update(status=Status.CANCELLED, finished_at=timezone.now())
     for item in unsent:
         item.transmission = None
+    return unsent
 
 
 @transaction.atomic

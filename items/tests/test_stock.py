@@ -212,6 +212,21 @@ def test_it_leaves_the_stock_of_refused_items_behind(sync, deliver, till, kra, r
     assert (sent.state, rest.state) == ("accepted", "waiting")
 
 
+def test_it_stops_waiting_for_an_item_that_is_no_longer_fiscal(
+    registered, sync, book, deliver, till, kra, row
+):
+    (first,) = registered("A")
+    sync("B")
+    book("06", (first, 1, 5), (Item.objects.get(sku="B"), 2, 5))
+
+    sync(row("B", is_fiscal=False))
+    deliver(till, "stock")
+
+    assert [line["itemCd"] for line in kra.bodies("stock_io_save")[0]["itemList"]] == [first.code]
+    states = StockMovement.objects.order_by("pk").values_list("state", flat=True)
+    assert list(states) == ["accepted", "waiting"]
+
+
 def test_it_sends_a_refused_movement_again(registered, book, deliver, till, kra):
     (item,) = registered("A")
     kra.replies["stock_io_save"] = [TOO_LOW]

@@ -145,6 +145,14 @@ def test_it_opens_no_shop_from_half_the_facts(state, server):
     assert server.asked == []
 
 
+def test_it_breaks_off_at_an_item_that_kra_refuses(server):
+    item = {"sku": "KETTLE", "state": "refused", "trouble": {"code": "910"}}
+    server.answers["/api/items/"] = (200, {"results": [item]})
+
+    with pytest.raises(Problem, match="KRA refused the item KETTLE: .*910"):
+        story.are_registered(Api(server.url))
+
+
 def test_it_breaks_off_at_a_sale_that_is_not_signed(server):
     sale = {"status": "queued", "trouble": {"code": "no_answer"}}
 

@@ -179,6 +179,19 @@ def test_it_judges_a_heartbeat(_case, age_s, verdict):
 
 
 @pytest.mark.parametrize(
+    ("_case", "is_open", "verdict", "number"),
+    [("it answers again", False, "ok", None), ("it is silent", True, "warning", 90)],
+)
+def test_it_judges_a_breaker(_case, is_open, verdict, number):
+    now = timezone.now()
+    row = Breaker(host="sandbox/direct", is_open=is_open, opened_at=now - timedelta(seconds=90))
+
+    check = health.breaker_check(row, now)
+
+    assert (check.name, check.verdict, check.number) == ("kra:sandbox/direct", verdict, number)
+
+
+@pytest.mark.parametrize(
     ("_case", "free", "verdict"),
     [("plenty", 500, "ok"), ("little", 49, "warning"), ("1 %", 10, "warning"), ("no", 9, "failed")],
 )
