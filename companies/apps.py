@@ -3,4 +3,6 @@ from django.apps import AppConfig
 
 class CompaniesConfig(AppConfig):
     name = "companies"
-    verbose_name_plural = "companies"
+
+    def ready(self) -> None:
+        from . import openapi  # noqa: F401  (registers the token scheme)

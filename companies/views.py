@@ -2,6 +2,7 @@ from typing import Any
 
 import msgspec
 from drf_spectacular.utils import OpenApiExample
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -83,6 +84,7 @@ class OnboardView(APIView):
 
 
 class CompanyListView(ListView):
+    queryset = Company.objects.none()
     scopes = {"GET": (Scope.COMPANY_WRITE, Scope.SALES_READ, Scope.REPORTS_READ)}
     filterset_fields = ("pin", "environment")
 
@@ -98,6 +100,7 @@ class CompanyListView(ListView):
 
 
 class BranchListView(ListView):
+    queryset = Branch.objects.none()
     scopes = {"GET": (Scope.COMPANY_WRITE, Scope.SALES_READ), "POST": Scope.COMPANY_WRITE}
     filterset_fields = ("code",)
 
@@ -126,6 +129,7 @@ class BranchListView(ListView):
 
 
 class TokenListView(ListView):
+    queryset = ApiToken.objects.none()
     scopes = {"GET": Scope.COMPANY_WRITE, "POST": Scope.COMPANY_WRITE}
 
     def get_queryset(self) -> Any:
@@ -142,7 +146,7 @@ class TokenListView(ListView):
         "Make a token; its secret is shown only in this answer",
         request=TokenInput,
         answers={201: TokenOutput},
-        refusals=(400, 404),
+        refusals=(400, 403, 404),
     )
     def post(self, request: Request) -> Response:
         data = decode(request, TokenInput)
@@ -151,12 +155,15 @@ class TokenListView(ListView):
             company=company,
             name=data.name,
             scopes=data.scopes,
-            device=self._device(company, data.device),
+            device=self._device(token_of(request), company, data.device),
             expires_at=data.expires_at,
         )
         return Response(TokenOutput.of(token, secret), status=201)
 
-    def _device(self, company: Company, serial: str) -> Any:
+    def _device(self, maker: ApiToken, company: Company, serial: str) -> Any:
+        bound = maker.device
+        if bound is not None and bound.serial != serial:
+            raise PermissionDenied("A token of one device makes tokens for that device alone.")
         if not serial:
             return None
         # Through the field, because this app does not import devices.
@@ -180,6 +187,7 @@ class TokenView(APIView):
 
 
 class MemberListView(ListView):
+    queryset = Member.objects.none()
     scopes = {"GET": Scope.COMPANY_WRITE, "POST": Scope.COMPANY_WRITE}
 
     def get_queryset(self) -> Any:

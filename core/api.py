@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from .errors import DomainError, Invalid, NotFound, PayloadTooLarge, Problem
 
 T = TypeVar("T")
+ONE_MB = 1_048_576
 log = logging.getLogger(__name__)
 
 # PostgreSQL holds no NUL. An even number of backslashes before the escape are only backslashes.
@@ -37,11 +38,11 @@ HELP = {
 }
 
 
-def decode(request: Request, type_: type[T]) -> T:
-    """The request's JSON as a typed struct. Raises Invalid, PayloadTooLarge, and
+def decode(request: Request, type_: type[T], *, limit: int = ONE_MB) -> T:
+    """The request's JSON as a typed struct, of at most `limit` bytes. Raises Invalid, PayloadTooLarge, and
     UnsupportedMediaType for a body that does not call itself JSON.
     """
-    body = _body(request)
+    body = _body(request, limit)
     try:
         if NUL.search(body):
             raise msgspec.DecodeError("A text holds the character NUL")
@@ -59,11 +60,13 @@ def decode(request: Request, type_: type[T]) -> T:
     return data
 
 
-def _body(request: Request) -> bytes:
+def _body(request: Request, limit: int) -> bytes:
     try:
         body = request._request.body
     except RequestDataTooBig as exc:
-        raise PayloadTooLarge("The request body is larger than 1 MB.") from exc
+        raise PayloadTooLarge("The request body is too large.") from exc
+    if len(body) > limit:
+        raise PayloadTooLarge(f"The request body is larger than {limit // ONE_MB} MB.")
     given = request.content_type or ""
     if body and given.partition(";")[0].strip().lower() != "application/json":
         raise exceptions.UnsupportedMediaType(given)
@@ -191,7 +194,7 @@ def _json(status: int, code: str, message: str) -> HttpResponse:
     return HttpResponse(body, status=status, content_type="application/json")
 
 
-def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+def page_not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     return _json(404, "not_found", "There is nothing at this address.")
 
 

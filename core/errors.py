@@ -49,7 +49,7 @@ class Conflict(DomainError):
 class PayloadTooLarge(DomainError):
     status = 413
     code = "too_large"
-    help = "Send at most 1 MB and 1,000 lines in one request; split larger documents."
+    help = "Send at most 1 MB and 999 lines in one request; split larger documents."
 
 
 class Upstream(DomainError):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
+from .api import page_not_found
 from .context import request_id
 
 # Somebody else's id is echoed only when it cannot break a log line or a header.
@@ -20,7 +21,9 @@ class RequestIdMiddleware:
         given = request.headers.get("X-Request-ID", "")
         token = request_id.set(given if SAFE_ID.fullmatch(given) else uuid.uuid4().hex)
         try:
-            response = self.get_response(request)
+            # PostgreSQL holds no NUL: there can be nothing at such an address.
+            is_odd = "\x00" in request.path_info
+            response = page_not_found(request) if is_odd else self.get_response(request)
             response["X-Request-ID"] = request_id.get()
             return response
         finally:

@@ -85,11 +85,12 @@ def describe(
     answers: dict[int, Any],
     refusals: tuple[int, ...] = (),
     examples: tuple[OpenApiExample, ...] = (),
+    is_open: bool = False,
     **more: Any,
 ) -> Any:
     """`extend_schema` for a method that reads one struct and answers others."""
     responses: dict[Any, Any] = {status: _answer(type_) for status, type_ in answers.items()}
-    for status in (*refusals, 401, 403, 429):
+    for status in refusals if is_open else (*refusals, 401, 403, 429):
         responses[status] = OpenApiResponse(response=ERROR, description=MEANINGS[status])
     return extend_schema(
         summary=summary,

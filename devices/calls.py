@@ -4,10 +4,12 @@ If the process dies in between, the open row says so: the outcome is unknown, ne
 """
 
 import logging
+import time
 from functools import lru_cache
 from typing import cast
 
 from django.conf import settings
+from django.db import connection
 from django.utils import timezone
 
 from core.context import request_id
@@ -22,12 +24,24 @@ from .models import Call, Device
 
 log = logging.getLogger(__name__)
 
+DEVICE_CACHE_S = 1.0
+_devices: dict[int, tuple[float, Device]] = {}
+_serials: dict[tuple[int, str], int] = {}
+
 OUTCOMES: dict[type[KRAError], str] = {
     Unavailable: Call.Outcome.UNAVAILABLE,
     OutcomeUnknown: Call.Outcome.UNKNOWN,
     Rejected: Call.Outcome.REJECTED,
     DeviceRefused: Call.Outcome.DEVICE_REFUSED,
 }
+
+
+COMPLETE = """
+    UPDATE devices_call
+    SET finished_at = %s, elapsed_ms = %s, http_status = %s, answer = %s, outcome = %s, code = %s,
+        reason = %s
+    WHERE id = %s AND finished_at IS NULL
+"""
 
 
 class HostNotConfigured(Conflict):
@@ -68,11 +82,49 @@ def _credentials(device: Device) -> Credentials | None:
     return Credentials(company.consumer_key, company.consumer_secret, company.app_id)
 
 
+def device_of(pk: int) -> Device:
+    """A device with its company and branch, at most DEVICE_CACHE_S old: their texts hardly ever
+    change, and decrypting the key costs more than a query.
+    """
+    until, device = _devices.get(pk, (0.0, None))
+    if device is None or until < time.monotonic():
+        device = Device.objects.select_related("company", "branch").defer("init_answer").get(pk=pk)
+        _devices[pk] = (time.monotonic() + DEVICE_CACHE_S, device)
+    return device
+
+
+def find_device(company_id: int, serial: str) -> Device | None:
+    """The company's device of that serial; a device never changes either."""
+    pk = _serials.get((company_id, serial))
+    if pk is None:
+        found = Device.objects.filter(company_id=company_id, serial=serial)
+        pk = found.values_list("pk", flat=True).first()
+        if pk is None:
+            return None
+        _serials[(company_id, serial)] = pk
+    return device_of(pk)
+
+
+def forget_devices() -> None:
+    """Read the devices again at once."""
+    _devices.clear()
+    _serials.clear()
+
+
 def open_call(
     device: Device, endpoint: str, body: bytes, *, reference: str = "", **about: int | None
 ) -> Call:
     """Insert the row of a call that is about to be made. `about`: transmission, attempt, number."""
-    return Call.objects.create(
+    call = new_call(device, endpoint, body, reference=reference, **about)
+    call.save(force_insert=True)
+    return call
+
+
+def new_call(
+    device: Device, endpoint: str, body: bytes, *, reference: str = "", **about: int | None
+) -> Call:
+    """The row of a call, not yet saved."""
+    return Call(
         company_id=device.company_id,
         device_id=device.pk,
         endpoint=endpoint,
@@ -134,16 +186,7 @@ def _complete(call: Call, answer: Answer | None, result: Reply | KRAError | None
     call.outcome = _outcome(result)
     call.code = storable(result.code, 30) if result else ""
     call.reason = storable(result.message, 500) if result else ""
-    mine = Call.objects.filter(pk=call.pk, finished_at=None)
-    mine.update(
-        finished_at=call.finished_at,
-        elapsed_ms=call.elapsed_ms,
-        http_status=call.http_status,
-        answer=call.answer,
-        outcome=call.outcome,
-        code=call.code,
-        reason=call.reason,
-    )
+    _store(call)
     log.info(
         "kra call",
         extra={
@@ -152,6 +195,18 @@ def _complete(call: Call, answer: Answer | None, result: Reply | KRAError | None
             "outcome": call.outcome, "ms": call.elapsed_ms,
         },
     )  # fmt: skip
+
+
+def _store(call: Call) -> None:
+    """Complete the row, once. By hand: every message takes this path (outbox/statements.py)."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            COMPLETE,
+            [
+                call.finished_at, call.elapsed_ms, call.http_status, call.answer, call.outcome,
+                call.code, call.reason, call.pk,
+            ],
+        )  # fmt: skip
 
 
 def _outcome(result: Reply | KRAError | None) -> str:

@@ -3,7 +3,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from companies.schemas import BranchCode
+from companies.schemas import VISIBLE, BranchCode
 
 from .models import Device, SigningKey
 from .services import Verdict
@@ -28,7 +28,9 @@ class InitInput(Struct, forbid_unknown_fields=True):
 
 class ImportKeyInput(Struct, forbid_unknown_fields=True):
     branch: BranchCode
-    key: Annotated[str, Meta(min_length=8, max_length=255, description="cmcKey from KRA.")]
+    key: Annotated[
+        str, Meta(min_length=8, max_length=255, pattern=VISIBLE, description="cmcKey from KRA.")
+    ]
     scu_id: Annotated[str, Meta(min_length=1, max_length=18, description="SCU id (sdcId).")]
     machine_number: Annotated[str, Meta(max_length=11)] = ""
     company: str = ""

@@ -20,7 +20,15 @@ from kra.errors import DeviceRefused, KRAError, OutcomeUnknown, Rejected, Unavai
 from kra.requests import ListRequest
 from kra.times import format_instant
 
-from .calls import HostNotConfigured, exchange, open_call, post, target_for
+from .calls import (
+    HostNotConfigured,
+    exchange,
+    finish_call,
+    forget_devices,
+    open_call,
+    post,
+    target_for,
+)
 from .errors import WrongState
 from .models import Device, SigningKey
 
@@ -37,6 +45,8 @@ def import_key(*, company: Company, branch: Branch, serial: str, **unit: str) ->
     device, _ = Device.objects.get_or_create(
         company=company, serial=serial, defaults={"branch": branch}
     )
+    if device.branch_id != branch.pk:
+        raise WrongState("The serial belongs to another branch.", help="Send its own branch.")
     free = Device.objects.filter(pk=device.pk).exclude(state__in=[State.ACTIVE, State.INITIALISING])
     taken = free.update(
         **unit,
@@ -46,6 +56,7 @@ def import_key(*, company: Company, branch: Branch, serial: str, **unit: str) ->
     )
     if not taken:
         raise WrongState("The device is in use.", help="Suspend it first.")
+    forget_devices()
     return Device.objects.get(pk=device.pk)
 
 
@@ -58,6 +69,7 @@ def change_state(device: Device, *, to: str, reason: str) -> None:
     mine = Device.objects.filter(pk=device.pk, state__in=allowed[State(to)]).exclude(key="")
     if not mine.update(state=to, state_reason=reason[:300]):
         raise WrongState(f"The device is {device.state} and cannot become {to}.")
+    forget_devices()
 
 
 @transaction.atomic
@@ -122,6 +134,7 @@ def _check_reachable(device: Device, body: bytes) -> list[Verdict]:
         target = target_for(device)
         call = open_call(device, "notice_list", body, reference="connection test")
         answer = post(call, target, body)
+        finish_call(call, answer)
     except HostNotConfigured as error:
         return [Verdict("reachable", "failed", error.message, error.help), untested]
     except KRAError as error:

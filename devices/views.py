@@ -35,6 +35,12 @@ def visible_device(token: ApiToken, serial: str) -> Device:
     return device
 
 
+def check_binding(token: ApiToken, serial: str) -> None:
+    """A token that is bound to a device speaks for no other, not even for one to come."""
+    if token.device is not None and token.device.serial != serial:
+        raise NotFound(f"There is no device {serial!r}.")
+
+
 def branch_of(company: Company, code: str) -> Branch:
     branch = Branch.objects.filter(company=company, code=code).first()
     if branch is None:
@@ -59,6 +65,7 @@ class InitView(APIView):
     )
     def post(self, request: Request) -> Response:
         data = decode(request, InitInput)
+        check_binding(token_of(request), data.serial)
         company = company_of(request, data.company)
         branch = branch_of(company, data.branch)
         device = initialise(company=company, branch=branch, serial=data.serial)
@@ -76,6 +83,7 @@ class ImportKeyView(APIView):
     )
     def post(self, request: Request, serial: str) -> Response:
         data = decode(request, ImportKeyInput)
+        check_binding(token_of(request), serial)
         company = company_of(request, data.company)
         device = services.import_key(
             company=company,
@@ -116,6 +124,7 @@ class TestConnectionView(APIView):
 
 
 class DeviceListView(ListView):
+    queryset = Device.objects.none()
     scopes = {"GET": (Scope.DEVICES_WRITE, Scope.SALES_READ)}
     filterset_fields = ("state", "serial")
 

@@ -6,7 +6,6 @@ from typing import Any
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from devices.models import Device
 from kra.errors import Rejected
 from kra.requests import ItemRequest, StockIOLine, StockIORequest, StockMasterRequest
 from kra.times import NAIROBI, format_date
@@ -26,10 +25,6 @@ def item_code(item: Item, number: int) -> str:
     """Rule I2(d): country, type, two-letter packaging and unit, a running number of 7 digits."""
     parts = (item.origin_country, item.product_type, item.packaging_unit, item.quantity_unit)
     return f"{''.join(parts)}{number:07}"
-
-
-def _device_of(row: Transmission) -> Device:
-    return Device.objects.select_related("company", "branch").get(lanes=row.lane_id)
 
 
 class ItemMessage(Handler):
@@ -52,7 +47,7 @@ class ItemMessage(Handler):
             counters.filter(last_number__lt=row.number).update(last_number=row.number)
 
     def build(self, row: Transmission, number: int | None) -> bytes:
-        item, device = self._item(row), _device_of(row)
+        item, device = self._item(row), row.lane.device
         if number is not None:
             item.code = item_code(item, number)
             item.save(update_fields=["code"])
@@ -100,7 +95,7 @@ class StockMovementMessage(NumberedHandler):
 
     def build(self, row: Transmission, number: int | None) -> bytes:
         movement = StockMovement.objects.get(transmission=row)
-        device = _device_of(row)
+        device = row.lane.device
         day = movement.occurred_at.astimezone(NAIROBI).date()
         rates = rates_on(device.company.environment, day)
         lines = list(movement.lines.select_related("item").order_by("sequence"))
@@ -171,7 +166,7 @@ class StockLevelMessage(Handler):
     endpoint = "stock_master_save"
 
     def build(self, row: Transmission, number: int | None) -> bytes:
-        device = _device_of(row)
+        device = row.lane.device
         item = Item.objects.get(pk=int(bytes(row.content or b"").split()[0]))
         lines = StockMovementLine.objects.of(branch_id=device.branch_id, item_ids=[item.pk])
         return StockMasterRequest(

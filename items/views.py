@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 from companies.authentication import token_of
 from companies.models import Branch, Company, Environment, Scope
 from companies.views import company_of
-from core.api import decode
+from core.api import ONE_MB, decode
 from core.errors import Invalid, NotFound, Problem
 from core.openapi import describe, page_of
 from core.views import ListView
@@ -75,7 +75,7 @@ class ItemSyncView(APIView):
         examples=(SYNC_EXAMPLE,),
     )
     def post(self, request: Request) -> Response:
-        data = decode(request, SyncInput)
+        data = decode(request, SyncInput, limit=4 * ONE_MB)
         if not data.items and not data.lists:
             step = 'Send rows in `items`, or `"lists": true`.'
             raise Invalid("Nothing to do.", problems=[Problem("items", "It is empty.", step)])

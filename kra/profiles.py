@@ -72,7 +72,8 @@ class Endpoint:
     @property
     def is_fiscal(self) -> bool:
         """The call spends a number of a counter when KRA accepts it."""
-        return self.kind == "fiscal-write"
+        # An item's number is lost to another item when an unclear answer counts as a refusal.
+        return self.kind == "fiscal-write" or self.id == "item_save"
 
     def url(self, host: Host) -> str:
         path = self.path_direct if host.profile == "direct" else self.path_gavaconnect

@@ -31,7 +31,7 @@ class OpenView(APIView):
 
 
 class LiveView(OpenView):
-    @describe("Does the process answer?", answers={200: health.Health}, auth=[])
+    @describe("Does the process answer?", answers={200: health.Health}, is_open=True, auth=[])
     def get(self, request: Request) -> Response:
         return Response(health.alive(), headers=NO_STORE)
 
@@ -40,6 +40,7 @@ class ReadyView(OpenView):
     @describe(
         "Can this server accept sales, and is the rest of the installation well?",
         answers={200: health.Health, 503: health.Health},
+        is_open=True,
         auth=[],
     )
     def get(self, request: Request) -> Response:

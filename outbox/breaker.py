@@ -5,6 +5,7 @@ row at most once a second.
 """
 
 import random
+import re
 import time
 from datetime import timedelta
 
@@ -12,6 +13,7 @@ from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
+from devices.calls import storable
 from kra.errors import KRAError, OutcomeUnknown, Unavailable
 
 from .models import OPEN, Breaker, Lane
@@ -45,7 +47,12 @@ def is_fault(error: KRAError) -> bool:
     """Whether an error says that the host, not the message, is in trouble."""
     if not isinstance(error, (Unavailable, OutcomeUnknown)) or error.code in ALIVE:
         return False
-    return error.expected_number is None and not error.code.isdigit()
+    return error.expected_number is None and not is_verdict(error.code)
+
+
+def is_verdict(code: str) -> bool:
+    """Whether a code is KRA's own (digits and capitals) or a word of ours (small letters)."""
+    return re.fullmatch(r"[0-9A-Z]+", code) is not None
 
 
 def note_success(host: str) -> None:
@@ -61,7 +68,7 @@ def note_failure(host: str, error: KRAError) -> None:
     now = timezone.now()
     Breaker.objects.get_or_create(host=host)
     Breaker.objects.filter(host=host).update(
-        failures=F("failures") + 1, last_error=f"{error.code}: {error.message}"[:300]
+        failures=F("failures") + 1, last_error=storable(f"{error.code}: {error.message}", 300)
     )
     tired = Breaker.objects.filter(
         host=host, is_open=False, failures__gte=settings.OUTBOX_BREAKER_THRESHOLD

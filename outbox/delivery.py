@@ -22,14 +22,22 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from devices.calls import finish_call, open_call, post, target_for
+from devices.calls import (
+    device_of,
+    finish_call,
+    forget_devices,
+    new_call,
+    post,
+    storable,
+    target_for,
+)
 from devices.models import Call, Device
 from kra.answers import Reply, read
 from kra.client import Answer
 from kra.errors import DeviceRefused, KRAError, OutcomeUnknown, Rejected
 from kra.profiles import Target
 
-from . import breaker
+from . import breaker, statements
 from .handlers import Found, Handler, handler_for
 from .lanes import Lease
 from .models import Lane, Status, Transmission, host_of
@@ -39,6 +47,13 @@ log = logging.getLogger(__name__)
 # The same verdict on the same bytes, each time proven "not stored": a person must look.
 MAX_SENDS_WITH_ONE_CODE = 4
 TAKEN_CODES = ["994", "stock_sequence", "invoice_sequence", "invoice_number"]
+# Tries that KRA may hold. An acceptance is among them when it came after our lease had ended.
+PERHAPS_STORED = [
+    Call.Outcome.OPEN,
+    Call.Outcome.UNKNOWN,
+    Call.Outcome.UNREADABLE,
+    Call.Outcome.ACCEPTED,
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +105,14 @@ def deliver_next(lease: Lease) -> bool:
 def claim(lease: Lease) -> "Claim | bool":
     """Take the lane's next step: a Claim, True when something was settled here, False to rest."""
     now = timezone.now()
-    lanes = Lane.objects.select_for_update(of=("self",), no_key=True)
-    lane = lanes.select_related("device__branch", "device__company").get(pk=lease.lane_id)
+    lane = statements.lock_lane(lease.lane_id)
+    lane.device = device_of(lane.device_id)
     if not lease.renew(lane, now) or not may_send(lane, now):
         return False
-    row = Transmission.objects.filter(lane=lane).open().in_order().first()
+    row = statements.head_of(lane.pk)
     if row is None or row.status == Status.CONFLICT or row.not_before > now:
         return False
+    row.lane = lane
     handler = handler_for(row.kind)
     if row.status == Status.SENDING:
         recover(row, handler)
@@ -124,29 +140,28 @@ def _claim_send(row: Transmission, lane: Lane, handler: Handler, now: datetime) 
     if hashlib.sha256(body).hexdigest() != row.sha256:
         raise RuntimeError(f"The frozen bytes of transmission {row.pk} were changed.")
     row.status, row.claimed_at = Status.SENDING, now
-    row.attempts += 1
-    row.save(update_fields=["status", "number", "body", "sha256", "attempts", "claimed_at"])
-    return _claim(row, lane, handler, body=body)
+    return _claim(row, lane, handler, endpoint=handler.endpoint, body=body)
 
 
 def _claim_lookup(row: Transmission, lane: Lane, handler: Handler) -> Claim:
+    body = handler.lookup_body(row)
+    return _claim(row, lane, handler, endpoint=handler.lookup or "", body=body)
+
+
+def _claim(row: Transmission, lane: Lane, handler: Handler, *, endpoint: str, body: bytes) -> Claim:
     row.attempts += 1
-    row.save(update_fields=["attempts"])
-    return _claim(row, lane, handler, body=handler.lookup_body(row))
-
-
-def _claim(row: Transmission, lane: Lane, handler: Handler, *, body: bytes) -> Claim:
-    endpoint = handler.endpoint if row.status == Status.SENDING else handler.lookup
-    call = open_call(
-        lane.device,
-        endpoint or "",
+    device = lane.device
+    call = new_call(
+        device,
+        endpoint,
         body,
         reference=row.reference,
         transmission=row.pk,
         attempt=row.attempts,
         number=row.number,
     )
-    return Claim(row, handler, call, target_for(lane.device), body, host_of(lane.device))
+    statements.save_claim(row, call)
+    return Claim(row, handler, call, target_for(device), body, host_of(device))
 
 
 def recover(row: Transmission, handler: Handler) -> None:
@@ -154,7 +169,8 @@ def recover(row: Transmission, handler: Handler) -> None:
     calls = Call.objects.filter(transmission=row.pk, attempt=row.attempts)
     call = calls.filter(endpoint=handler.endpoint).order_by("id").last()
     log.warning("recovering", extra={"reference": row.reference, "attempt": row.attempts})
-    if call is None or call.http_status is None:
+    is_unread = call is not None and call.outcome == Call.Outcome.UNREADABLE
+    if call is None or call.http_status is None or is_unread:
         sent_nothing = call is not None and call.outcome == Call.Outcome.UNAVAILABLE
         state = Status.QUEUED if sent_nothing else Status.UNKNOWN
         move(row, to=state, error_code="worker_died", error_message="The worker died on this call.")
@@ -191,13 +207,21 @@ def send(step: Claim) -> None:
 
 
 def settle(row: Transmission, handler: Handler, reply: Reply) -> None:
-    accept(row, handler, handler.read(reply))
+    """Record an acceptance. One that turns out unreadable is an error like any other."""
+    try:
+        receipt = handler.read(reply)
+    except KRAError as error:
+        settle_error(row, handler, error)
+    else:
+        accept(row, handler, receipt)
 
 
 def accept(row: Transmission, handler: Handler, receipt: Any) -> None:
     """Record KRA's acceptance: the row, its number and what follows from it, all or nothing."""
-    if not move(row, to=Status.ACCEPTED, error_code="", error_message=""):
+    if not statements.save_acceptance(row, timezone.now()):
+        log.warning("late worker", extra={"reference": row.reference, "attempt": row.attempts})
         return
+    row.status = Status.ACCEPTED
     handler.spend_number(row)
     handler.accepted(row, receipt)
     _log(row)
@@ -206,8 +230,8 @@ def accept(row: Transmission, handler: Handler, receipt: Any) -> None:
 def settle_error(row: Transmission, handler: Handler, error: KRAError) -> None:
     """Do what the error's class says. Runs in a transaction."""
     facts = {
-        "error_code": error.code[:30],
-        "error_message": error.message[:500].replace("\x00", ""),
+        "error_code": storable(error.code, 30),
+        "error_message": storable(error.message, 500),
         "expected_number": error.expected_number,
     }
     if not handler.lookup and says_taken(error):
@@ -232,8 +256,9 @@ def says_taken(error: KRAError) -> bool:
 
 def _taken(row: Transmission, handler: Handler, facts: dict[str, Any]) -> None:
     """A kind without a look-up: a refused repeat proves that the first try was stored."""
-    earlier = Call.objects.filter(transmission=row.pk, attempt__lt=row.attempts)
-    lost = earlier.filter(outcome__in=[Call.Outcome.UNKNOWN, Call.Outcome.OPEN])
+    # A try under another number, before the counter was set right, says nothing about this one.
+    earlier = Call.objects.filter(transmission=row.pk, number=row.number, attempt__lt=row.attempts)
+    lost = earlier.filter(endpoint=handler.endpoint, outcome__in=PERHAPS_STORED)
     # "Taken" said twice is still no proof that it was us who took it.
     was_lost = lost.exclude(code__in=TAKEN_CODES).exists()
     expected = facts["expected_number"]
@@ -247,7 +272,6 @@ def look_up(step: Claim) -> None:
     """Ask KRA about an unknown outcome: adopt, send again, or call a person (decision 4)."""
     try:
         reply = finish_call(step.call, post(step.call, step.target, step.body))
-        found = step.handler.found(step.row, reply)
     except KRAError as error:
         breaker.note_failure(step.host, error)
         with transaction.atomic(durable=True):
@@ -255,13 +279,22 @@ def look_up(step: Claim) -> None:
         return
     breaker.note_success(step.host)
     with transaction.atomic(durable=True):
-        _decide(step.row, step.handler, found)
+        _weigh(step.row, step.handler, reply)
+
+
+def _weigh(row: Transmission, handler: Handler, reply: Reply) -> None:
+    try:
+        found = handler.found(row, reply)
+    except KRAError as error:
+        _still_unknown(row, error)
+    else:
+        _decide(row, handler, found)
 
 
 def _still_unknown(row: Transmission, error: KRAError) -> None:
-    if isinstance(error, DeviceRefused):
+    mine = move(row, to=Status.UNKNOWN, not_before=_later(row, error))
+    if mine and isinstance(error, DeviceRefused):
         stop_device(row, error)
-    move(row, to=Status.UNKNOWN, not_before=_later(row, error))
     _log(row)
 
 
@@ -299,7 +332,7 @@ def _not_stored(row: Transmission, handler: Handler) -> None:
 
 def _is_hopeless(row: Transmission, handler: Handler) -> bool:
     """KRA's own code, several times, each time proven not stored (result code 999's advice)."""
-    if not row.error_code.isdigit():
+    if not breaker.is_verdict(row.error_code):
         return False
     calls = Call.objects.filter(transmission=row.pk, endpoint=handler.endpoint)
     return calls.filter(code=row.error_code).count() >= MAX_SENDS_WITH_ONE_CODE
@@ -307,9 +340,10 @@ def _is_hopeless(row: Transmission, handler: Handler) -> bool:
 
 def stop_device(row: Transmission, error: DeviceRefused) -> None:
     """KRA refuses the device itself: nothing more is sent until a person has looked."""
-    reason = f"{error.code}: {error.message}"[:300]
+    reason = storable(f"{error.code}: {error.message}", 300)
     devices = Device.objects.filter(lanes=row.lane_id, state=Device.State.ACTIVE)
     devices.update(state=Device.State.REFUSED, state_reason=reason)
+    forget_devices()
     log.error("device refused", extra={"reference": row.reference, "code": error.code})
 
 

@@ -24,7 +24,7 @@ def _connection() -> redis.Redis:
     global _redis
     if _redis is None:
         _redis = redis.Redis.from_url(
-            settings.REDIS_URL, socket_connect_timeout=0.3, socket_timeout=1.0
+            settings.REDIS_URL, socket_connect_timeout=0.3, socket_timeout=0.3
         )
     return _redis
 

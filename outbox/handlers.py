@@ -10,6 +10,7 @@ from django.utils.module_loading import import_string
 from kra.answers import Reply
 from kra.errors import Rejected
 
+from . import statements
 from .models import Lane, Transmission
 
 
@@ -67,9 +68,7 @@ class NumberedHandler(Handler):
         return lane.last_number + 1
 
     def spend_number(self, row: Transmission) -> None:
-        Lane.objects.filter(pk=row.lane_id, last_number__lt=row.number).update(
-            last_number=row.number
-        )
+        statements.spend_lane_number(row)
 
 
 @lru_cache(maxsize=64)

@@ -13,7 +13,8 @@ from .models import Lane
 
 def lease_time() -> timedelta:
     """Longer than the longest call, so that only a dead worker loses its lease."""
-    longest = settings.KRA_CONNECT_TIMEOUT + settings.KRA_READ_TIMEOUT
+    # A token may have to be fetched first; each of the two may connect and read for so long.
+    longest = 2 * (settings.KRA_CONNECT_TIMEOUT + settings.KRA_READ_TIMEOUT)
     return timedelta(seconds=longest + settings.OUTBOX_LEASE_MARGIN)
 
 

@@ -9,16 +9,17 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from core.errors import Problem
+from core.errors import DomainError, Problem
 from devices.models import Device
 from outbox.models import Stream
-from outbox.services import enqueue, lane_id_of, owe
+from outbox.services import lane_id_of, owe, ring_after_commit
 
 from .baskets import Basket, read_basket
 from .errors import NotReady, ReferenceReused, SaleInvalid
 from .messages import content_of
 from .models import LETTERS, Invoice, InvoiceLine, Kind
 from .schemas import SaleContent, SaleInput, fingerprint_of
+from .statements import insert_sale
 from .words import PAYMENT_METHODS, code_of
 
 State = Device.State
@@ -38,12 +39,16 @@ def create_sale(device: Device, data: SaleInput) -> Accepted:
     The same reference with the same content returns the first sale. Raises SaleInvalid, NotReady,
     and ReferenceReused when the content differs.
     """
-    check_device(device)
     digest = hashlib.sha256(fingerprint_of(data)).hexdigest()
-    earlier = find_replay(device, data.reference, digest)
-    if earlier is not None:
+    try:
+        check_device(device)
+        basket = read_basket(device.company, data)
+    except DomainError:
+        # What was accepted once is answered again, whatever has changed since.
+        earlier = find_replay(device, data.reference, digest)
+        if earlier is None:
+            raise
         return Accepted(earlier, is_replay=True)
-    basket = read_basket(device.company, data)
     invoice = new_invoice(device, data, basket, reference=data.reference, content_hash=digest)
     return store_once(invoice, new_lines(basket), basket.rates)
 
@@ -122,7 +127,7 @@ def new_lines(basket: Basket) -> list[InvoiceLine]:
 
 
 def store_once(invoice: Invoice, lines: list[InvoiceLine], rates: Any) -> Accepted:
-    """Store, unless another request stored the same reference a moment ago: then its sale."""
+    """Store, unless the reference names a sale already: then that sale."""
     try:
         with transaction.atomic():
             store(invoice, lines, rates)
@@ -135,24 +140,29 @@ def store_once(invoice: Invoice, lines: list[InvoiceLine], rates: Any) -> Accept
 
 
 def store(invoice: Invoice, lines: list[InvoiceLine], rates: Any) -> None:
-    """Insert the debt, the invoice and its lines. Runs in a transaction."""
-    if not invoice.is_training:
-        deadline = timezone.now() + timedelta(hours=settings.SALES_DEADLINE_HOURS)
-        lane_id = lane_id_of(invoice.device_id, Stream.FISCAL)
-        content = content_of(invoice, lines, rates)
-        row = owe(
-            lane_id=lane_id,
-            kind="sale",
-            reference=invoice.reference,
-            content=content,
-            deadline_at=deadline,
-        )
-        invoice.transmission = enqueue(row)
+    """Insert the debt, the invoice and its lines. Runs in a transaction; rings after it."""
+    remember_lines(invoice, lines)
+    if invoice.is_training:
+        _store_training(invoice, lines)
+        return
+    now = invoice.created_at = timezone.now()
+    row = owe(
+        lane_id=lane_id_of(invoice.device_id, Stream.FISCAL),
+        kind="sale",
+        reference=invoice.reference,
+        content=content_of(invoice, lines, rates),
+        deadline_at=now + timedelta(hours=settings.SALES_DEADLINE_HOURS),
+    )
+    row.created_at = now
+    insert_sale(invoice, row, lines)
+    ring_after_commit(row.lane_id)
+
+
+def _store_training(invoice: Invoice, lines: list[InvoiceLine]) -> None:
     invoice.save(force_insert=True)
     for line in lines:
         line.invoice = invoice
     InvoiceLine.objects.bulk_create(lines)
-    remember_lines(invoice, lines)
 
 
 def remember_lines(invoice: Invoice, lines: list[InvoiceLine]) -> None:

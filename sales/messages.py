@@ -3,6 +3,9 @@
 from decimal import Decimal
 from typing import Any
 
+from django.utils import timezone
+
+from devices.models import Device
 from items.models import Item
 from items.services import Customer, StockLine, book_stock
 from kra.answers import Reply
@@ -14,7 +17,8 @@ from kra.times import format_date, format_instant
 from outbox.handlers import Found, NumberedHandler
 from outbox.models import Transmission
 
-from .models import LETTERS, Invoice, InvoiceLine, Kind, Receipt
+from .models import LETTERS, Invoice, InvoiceLine, Kind
+from .statements import store_receipt
 
 ONE = Decimal(1)
 # An original without a buyer's name can never be credited on the gateway (rule C2).
@@ -128,18 +132,9 @@ class SaleMessage(NumberedHandler):
         return read_signature(reply.data)
 
     def accepted(self, row: Transmission, receipt: Signature) -> None:
-        invoice = Invoice.objects.select_related("device", "original").get(transmission=row)
-        Receipt.objects.create(
-            invoice=invoice,
-            number=row.number or 0,
-            receipt_number=receipt.receipt_number,
-            total_receipts=receipt.total_receipts,
-            internal_data=receipt.internal_data,
-            signature=receipt.signature,
-            signed_at=receipt.signed_at,
-            scu_id=invoice.device.scu_id,
-        )
-        move_goods(invoice)
+        invoice_id, has_goods = store_receipt(row, receipt, timezone.now())
+        if has_goods:
+            move_goods(Invoice.objects.get(pk=invoice_id), row.lane.device)
 
     def lookup_body(self, row: Transmission) -> bytes:
         company = row.lane.device.company
@@ -188,12 +183,12 @@ def _lines_of(invoice: Invoice) -> list[tuple[str, Decimal, Decimal]]:
     return [(line.item.code, line.quantity, line.total) for line in lines]
 
 
-def move_goods(invoice: Invoice) -> None:
+def move_goods(invoice: Invoice, device: Device) -> None:
     """Stock follows its sale (rule S1), out of it or back into it; services never (S3)."""
     if invoice.kind == Kind.CREDIT_NOTE and not invoice.returns_goods:
         return
     book_stock(
-        device=invoice.device,
+        device=device,
         type="03" if invoice.kind == Kind.CREDIT_NOTE else "11",
         lines=[StockLine(x.item_id, x.quantity, x.unit_price) for x in invoice.lines.all()],
         reference=invoice.reference,

@@ -43,7 +43,8 @@ class LineInput(Struct, forbid_unknown_fields=True):
 class SaleContent(Struct, forbid_unknown_fields=True, kw_only=True):
     """All of a sale but its reference: what a correction may change."""
 
-    lines: Annotated[list[LineInput], Meta(min_length=1, max_length=1000)]
+    # KRA numbers lines with three digits.
+    lines: Annotated[list[LineInput], Meta(min_length=1, max_length=999)]
     device: Annotated[str, Meta(description="Serial; the token's own by default.")] = ""
     sold_at: Annotated[datetime, Meta(tz=True)] | None = None
     prices_include_tax: Annotated[

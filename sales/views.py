@@ -15,6 +15,7 @@ from core.api import decode, detail_of, error_body
 from core.errors import DomainError, Invalid, NotFound, Problem
 from core.openapi import describe, page_of
 from core.views import ListView
+from devices.calls import find_device
 from devices.models import Device
 from devices.views import visible_device
 from items.services import stock_shortages
@@ -81,6 +82,11 @@ def selling_device(request: Request, serial: str) -> Device:
     if not serial:
         problem = Problem("device", "The token is bound to no device.", "Send the serial.")
         raise Invalid("Which device?", problems=[problem])
+    company_id = token_of(request).company_id
+    if bound is None and company_id is not None:
+        device = find_device(company_id, serial)
+        if device is not None:
+            return device
     return visible_device(token_of(request), serial)
 
 
@@ -208,6 +214,7 @@ class CreditNoteView(APIView):
 
 
 class InvoiceListView(ListView):
+    queryset = Invoice.objects.none()
     scopes = {"GET": (Scope.SALES_READ, Scope.REPORTS_READ)}
     filterset_class = InvoiceFilter
 

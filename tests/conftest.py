@@ -12,9 +12,11 @@ from django.utils import timezone
 from companies import authentication
 from companies.models import COMPANY_SCOPES, ApiToken, Company
 from companies.services import onboard_company
+from devices import calls
 from devices.initialisation import initialise
 from devices.models import Device
 from items import rates
+from items.services import introduction
 from outbox import breaker, doorbell, services
 from outbox.models import Lane, Transmission
 from outbox.queries import due_lanes
@@ -56,7 +58,9 @@ def fresh_caches(monkeypatch):
     """What a process remembers must not outlive a test's database."""
     services.forget()
     breaker.forget()
+    calls.forget_devices()
     rates.forget()
+    introduction.forget()
     authentication.TokenAuthentication.cache.clear()
     monkeypatch.setattr(doorbell, "_broken_until", float("inf"))
 
@@ -172,8 +176,9 @@ def shop(open_shop):
 
 
 @pytest.fixture
-def open_till(db, client):
+def open_till(db, client, settings):
     """A function that opens a shop without KRA: quick, and nothing it accepts is ever sent."""
+    settings.KRA_HOSTS = dict.fromkeys(settings.KRA_HOSTS, ("http://127.0.0.1:9/etims-api", ""))
 
     def build(pin: str = "A123456789Z", serial: str = "dvcv1130", **company: Any) -> Shop:
         made = offline.open_company(pin, **company)

@@ -96,6 +96,7 @@ def test_an_error_may_bring_its_own_help(client):
     ("_case", "call", "status", "code"),
     [
         ("unknown address", lambda c: c.get("/nowhere/"), 404, "not_found"),
+        ("NUL in the address", lambda c: c.get("/fail/%00/"), 404, "not_found"),
         ("wrong method", lambda c: c.delete("/basket/"), 405, "method_not_allowed"),
         ("wrong accept", lambda c: c.get("/fail/invalid/", headers={"Accept": "text/html"}),
          406, "not_acceptable"),

@@ -46,17 +46,17 @@ def open_company(db) -> Callable[..., Company]:
 
 
 @pytest.fixture
-def alpha(open_company) -> Company:
+def alpha(open_company):
     return open_company("A000000001A")
 
 
 @pytest.fixture
-def beta(open_company) -> Company:
+def beta(open_company):
     return open_company("B000000002B")
 
 
 @pytest.fixture
-def branch(alpha) -> Branch:
+def branch(alpha):
     return alpha.branches.get()
 
 
@@ -73,7 +73,7 @@ def add_device() -> Callable[..., Device]:
 
 
 @pytest.fixture
-def device(alpha, add_device) -> Device:
+def device(alpha, add_device):
     return add_device(alpha)
 
 

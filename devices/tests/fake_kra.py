@@ -46,7 +46,7 @@ class FakeKRA:
         reply = self.replies.popleft()
         if callable(reply):
             reply = reply()
-        if isinstance(reply, Exception):
+        if isinstance(reply, BaseException):
             raise reply
         assert isinstance(reply, Answer)
         return reply

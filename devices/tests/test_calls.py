@@ -25,7 +25,7 @@ BODY = b'{"tin":"A000000001A","bhfId":"00","lastReqDt":"20260101000000"}'
 
 
 def test_the_call_is_on_record_before_it_is_made(device, kra):
-    seen = []
+    seen: list[tuple[str, object, str, str]] = []
 
     def look():
         seen.extend(Call.objects.values_list("endpoint", "finished_at", "outcome", "request"))
@@ -49,6 +49,7 @@ def test_it_stores_the_answer_as_it_came(device, kra):
     assert call.answer == '{ "resultCd":"000",\n "data":{},"resultMsg":"tak\\u0000" }'
     assert (call.http_status, call.code, call.reason) == (200, "000", "tak")
     assert (call.reference, call.request_id, call.company) == ("T-1", "till-7", device.company)
+    assert call.finished_at is not None
     assert call.finished_at >= call.started_at
     assert str(call) == "notice_list 000"
 
@@ -175,6 +176,7 @@ def test_the_gateway_gets_the_applications_keys(open_company, add_device, _case,
 
     credentials = target_for(add_device(company)).credentials
 
+    assert credentials is not None
     assert credentials.consumer_key == key
 
 

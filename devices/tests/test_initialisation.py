@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from companies.models import Branch, Company
+from core.errors import Upstream
 from devices.errors import (
     AlreadyInstalled,
     ChecklistFailed,
@@ -133,7 +134,7 @@ def test_a_refusal_that_mentions_the_key_is_not_taken_for_one(alpha, branch, kra
 def test_what_was_never_sent_is_no_lost_answer(alpha, branch, kra):
     kra.script(Unavailable("connect_failed", "Nothing was sent."))
 
-    with pytest.raises(Exception) as raised:
+    with pytest.raises(Upstream) as raised:
         initialise(company=alpha, branch=branch, serial="dvc1")
 
     assert (raised.value.code, raised.value.status) == ("kra_unavailable", 502)
