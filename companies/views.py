@@ -60,7 +60,7 @@ class OnboardView(APIView):
         request=OnboardInput,
         answers={201: OnboardOutput},
         refusals=(400, 409),
-        examples=(ONBOARD_EXAMPLE,),
+        examples=[ONBOARD_EXAMPLE],
     )
     def post(self, request: Request) -> Response:
         data = decode(request, OnboardInput)

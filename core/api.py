@@ -39,8 +39,8 @@ HELP = {
 
 
 def decode(request: Request, type_: type[T], *, limit: int = ONE_MB) -> T:
-    """The request's JSON as a typed struct, of at most `limit` bytes. Raises Invalid, PayloadTooLarge, and
-    UnsupportedMediaType for a body that does not call itself JSON.
+    """The request's JSON as a typed struct, of at most `limit` bytes. Raises Invalid,
+    PayloadTooLarge, and UnsupportedMediaType for a body that does not call itself JSON.
     """
     body = _body(request, limit)
     try:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 
 ERROR = {
     "type": "object",
@@ -84,7 +84,6 @@ def describe(
     request: Any = None,
     answers: dict[int, Any],
     refusals: tuple[int, ...] = (),
-    examples: tuple[OpenApiExample, ...] = (),
     is_open: bool = False,
     **more: Any,
 ) -> Any:
@@ -96,7 +95,6 @@ def describe(
         summary=summary,
         request=_body(request),
         responses=responses,
-        examples=list(examples),
         **more,
     )
 

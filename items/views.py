@@ -72,7 +72,7 @@ class ItemSyncView(APIView):
         request=SyncInputShape,
         answers={200: SyncOutput},
         refusals=(400, 404, 409, 413, 502),
-        examples=(SYNC_EXAMPLE,),
+        examples=[SYNC_EXAMPLE],
     )
     def post(self, request: Request) -> Response:
         data = decode(request, SyncInput, limit=4 * ONE_MB)

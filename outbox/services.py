@@ -18,11 +18,10 @@ def lane_id_of(device_id: int, stream: str) -> int:
     """The lane of a device's stream, made on first use. Lanes are never deleted."""
     known = _lane_ids.get((device_id, stream))
     if known is None:
-        lane, is_new = Lane.objects.get_or_create(device_id=device_id, stream=stream)
+        lane, _ = Lane.objects.get_or_create(device_id=device_id, stream=stream)
         known = lane.pk
-        if not is_new:
-            # A lane made in this transaction may still be rolled back: not remembered yet.
-            _lane_ids[(device_id, stream)] = known
+        # A lane made in this transaction may still be rolled back: remembered once it is not.
+        transaction.on_commit(lambda: _lane_ids.update({(device_id, stream): lane.pk}))
     return known
 
 

@@ -6,7 +6,7 @@ import time
 from celery import shared_task
 from django.conf import settings
 
-from devices.calls import exchange
+from devices.calls import HostNotConfigured, exchange
 from devices.models import Device
 from kra.errors import KRAError
 from kra.requests import ListRequest
@@ -58,6 +58,8 @@ def probe_host(host: str) -> bool:
         return False
     try:
         exchange(device, "notice_list", _question(device))
+    except HostNotConfigured:
+        return False
     except KRAError as error:
         if breaker.is_fault(error):
             return False

@@ -5,6 +5,7 @@ whatever KRA does; the thread finishes its call and records it. If the process i
 lane's lease runs out and a worker goes on (delivery.py).
 """
 
+import logging
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
@@ -14,6 +15,8 @@ from . import doorbell
 from .delivery import drain
 from .models import Lane, Transmission
 from .queries import due_lanes, why_waiting
+
+log = logging.getLogger(__name__)
 
 THREADS = 16
 LOOK_EVERY_S = 0.03
@@ -28,22 +31,20 @@ def wait_for(row: Transmission, seconds: float) -> Transmission:
 
 def _wait(lane_id: int, pk: int, seconds: float) -> Transmission:
     until = time.monotonic() + seconds
+    row = Transmission.objects.get(pk=pk)
+    if _is_hopeless(lane_id):
+        return row
     turn: Future[None] | None = None
-    while True:
-        row = Transmission.objects.get(pk=pk)
-        left = until - time.monotonic()
-        if row.is_settled or left <= 0 or (turn is None and _is_hopeless(lane_id)):
-            break
+    while not row.is_settled and (left := until - time.monotonic()) > 0:
         if turn is None or turn.done():
             turn = _pool.submit(_take_turn, lane_id, pk, until)
         wait([turn], timeout=min(left, LOOK_EVERY_S))
-        if turn.done():
+        row = Transmission.objects.get(pk=pk)
+        if turn.done() and not row.is_settled:
+            if turn.exception() is not None:
+                break  # it was logged; a worker tries again
             # Somebody else drains the lane, or its head waits for its next attempt.
-            row = Transmission.objects.get(pk=pk)
-            if not row.is_settled:
-                time.sleep(max(0.0, min(LOOK_EVERY_S, until - time.monotonic())))
-    if due_lanes().filter(pk=lane_id).exists():
-        doorbell.ring(lane_id)
+            time.sleep(max(0.0, min(LOOK_EVERY_S, until - time.monotonic())))
     return row
 
 
@@ -58,13 +59,22 @@ def _take_turn(lane_id: int, pk: int, until: float) -> None:
         return Transmission.objects.get(pk=pk).is_settled
 
     try:
-        drain(lane_id, until=until, stop=is_settled)
+        # Whoever rang while we held the lane found it taken: ring for them.
+        if drain(lane_id, until=until, stop=is_settled) and _is_due(lane_id):
+            doorbell.ring(lane_id)
+    except Exception:
+        log.exception("delivery for a waiting till failed", extra={"lane": lane_id})
+        raise
     finally:
         close_old_connections()
+
+
+def _is_due(lane_id: int) -> bool:
+    return bool(due_lanes().filter(pk=lane_id).exists())
 
 
 def wait_for_lane(lane_id: int, seconds: float) -> None:
     """Deliver what the lane holds, for at most `seconds`."""
     until = time.monotonic() + seconds
-    while time.monotonic() < until and due_lanes().filter(pk=lane_id).exists():
+    while time.monotonic() < until and _is_due(lane_id):
         drain(lane_id, until=until)

@@ -120,4 +120,6 @@ def _signed(invoice: Invoice, amount: Decimal) -> str:
 
 
 def _pair(left: str, right: str) -> str:
-    return f"{left}{right:>{max(1, WIDTH - len(left))}}"
+    """Left and right on one line; on two where they would touch."""
+    gap = WIDTH - len(left) - len(right)
+    return left + " " * gap + right if gap > 0 else f"{left}\n{right:>{WIDTH}}"

@@ -132,7 +132,7 @@ class SaleView(APIView):
         answers=ACCEPTED,
         refusals=(400, 404, 409, 413),
         parameters=[PREFER],
-        examples=(SALE_EXAMPLE,),
+        examples=[SALE_EXAMPLE],
     )
     def post(self, request: Request) -> Response:
         data = decode(request, SaleInput)

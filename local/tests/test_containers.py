@@ -407,9 +407,9 @@ def test_it_replaces_a_harmful_request_id(proxy):
 
 
 @needs_nginx
-def test_it_refuses_a_body_over_one_megabyte(proxy):
-    assert status_of(f"{proxy}/api/sales/", data=b"x" * 1_000_000) == 200
-    assert status_of(f"{proxy}/api/sales/", data=b"x" * 1_100_000) == 413
+def test_it_refuses_a_body_over_four_megabytes(proxy):
+    assert status_of(f"{proxy}/api/sales/", data=b"x" * 4_000_000) == 200
+    assert status_of(f"{proxy}/api/sales/", data=b"x" * 4_300_000) == 413
 
 
 @needs_nginx

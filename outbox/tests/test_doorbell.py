@@ -118,11 +118,14 @@ def test_a_debt_rings_when_it_is_committed(lane, bell, django_capture_on_commit_
 def test_a_rollback_leaves_no_debt_and_rings_for_none(
     lane, bell, django_capture_on_commit_callbacks
 ):
-    with django_capture_on_commit_callbacks(execute=True):
-        with pytest.raises(ZeroDivisionError), transaction.atomic():
-            enqueue(new(lane, "R-1"))
-            enqueue_many([new(lane, "R-2"), new(lane, "R-3")])
-            raise ZeroDivisionError
+    @transaction.atomic
+    def fail_late():
+        enqueue(new(lane, "R-1"))
+        enqueue_many([new(lane, "R-2"), new(lane, "R-3")])
+        raise ZeroDivisionError
+
+    with django_capture_on_commit_callbacks(execute=True), pytest.raises(ZeroDivisionError):
+        fail_late()
 
     assert not Transmission.objects.exists()
     assert bell.rings == []

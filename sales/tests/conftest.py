@@ -4,11 +4,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from companies.models import COMPANY_SCOPES, ApiToken
 from items import rates
 from outbox import services
 from sales.acceptance import Accepted, create_sale
+from sales.credit_notes import create_credit_note
 from sales.models import Invoice
-from sales.schemas import SaleInput
+from sales.schemas import CreditNoteInput, SaleInput
 
 from . import shop
 
@@ -29,19 +31,12 @@ def device(db):
 
 
 @pytest.fixture
-def sale() -> Callable[..., dict[str, Any]]:
-    """One kettle, unless told otherwise."""
+def accept(device) -> Callable[..., Accepted]:
+    """Make a sale of one kettle, unless told otherwise."""
 
-    def build(reference: str = "T-1", **more: Any) -> dict[str, Any]:
-        return {"reference": reference, "lines": [{"item": "KETTLE", "quantity": "1"}]} | more
-
-    return build
-
-
-@pytest.fixture
-def accept(device, sale) -> Callable[..., Accepted]:
     def build(reference: str = "T-1", **more: Any) -> Accepted:
-        return create_sale(device, msgspec.convert(sale(reference, **more), SaleInput))
+        sale = {"reference": reference, "lines": [{"item": "KETTLE", "quantity": "1"}]} | more
+        return create_sale(device, msgspec.convert(sale, SaleInput))
 
     return build
 
@@ -51,6 +46,35 @@ def sell(accept) -> Callable[..., Invoice]:
     """The accepted sale, read back as the views read it."""
 
     def build(reference: str = "T-1", **more: Any) -> Invoice:
-        return Invoice.objects.whole().get(pk=accept(reference, **more).invoice.pk)
+        return read(accept(reference, **more).invoice)
 
     return build
+
+
+@pytest.fixture
+def credit(device) -> Callable[..., Invoice]:
+    """The accepted credit note of T-1, read back as the views read it."""
+    token, _ = ApiToken.issue(name="till", scopes=COMPANY_SCOPES, company=device.company)
+
+    def build(reference: str = "C-1", **more: Any) -> Invoice:
+        note = {"reference": reference, "original": "T-1"} | more
+        data = msgspec.convert(note, CreditNoteInput)
+        return read(create_credit_note(device, data, token).invoice)
+
+    return build
+
+
+@pytest.fixture
+def signed(sell) -> Callable[..., Invoice]:
+    """A sale that KRA has signed."""
+
+    def build(reference: str = "T-1", **more: Any) -> Invoice:
+        sale = sell(reference, **more)
+        shop.sign(sale)
+        return read(sale)
+
+    return build
+
+
+def read(invoice: Invoice) -> Invoice:
+    return Invoice.objects.whole().get(pk=invoice.pk)
