@@ -19,12 +19,10 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.headers.get("X-Request-ID", "")
-        token = request_id.set(given if SAFE_ID.fullmatch(given) else uuid.uuid4().hex)
-        try:
-            # PostgreSQL holds no NUL: there can be nothing at such an address.
-            is_odd = "\x00" in request.path_info
-            response = page_not_found(request) if is_odd else self.get_response(request)
-            response["X-Request-ID"] = request_id.get()
-            return response
-        finally:
-            request_id.reset(token)
+        # Never reset: Django logs a refusal after we have returned; the next request sets its own.
+        request_id.set(given if SAFE_ID.fullmatch(given) else uuid.uuid4().hex)
+        # PostgreSQL holds no NUL: there can be nothing at such an address.
+        is_odd = "\x00" in request.path_info
+        response = page_not_found(request) if is_odd else self.get_response(request)
+        response["X-Request-ID"] = request_id.get()
+        return response

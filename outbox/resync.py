@@ -4,40 +4,83 @@ Never by guess: KRA must confirm the number first. Without that, one wrong numbe
 or blocks the till.
 """
 
+import hashlib
 import logging
 
 from django.db import transaction
 
 from devices.calls import exchange
+from kra.answers import Reply
 from kra.codes import explain
 from kra.errors import KRAError
 from kra.requests import InvoiceDetailsRequest
 
+from .delivery import accept
 from .errors import CounterNotProven, LaneBusy
+from .handlers import handler_for
 from .lanes import Lease
 from .models import Lane, Status, Stream, Transmission
 from .services import requeue_conflicts
 
 log = logging.getLogger(__name__)
 
+MOST_LOOKED_UP = 500
+
 
 def resync_counter(lane: Lane, *, last_number: int, reason: str) -> None:
     """Make `last_number` the lane's last accepted number, once KRA has confirmed it.
 
-    Messages in conflict go back to the queue and take new numbers. Raises CounterNotProven,
-    LaneBusy.
+    Each number that we have not accounted for is looked up first: a waiting message that KRA holds
+    under it (it was accepted before a backup was restored) is adopted there. Only what is left goes
+    back to the queue and takes a new number. Raises CounterNotProven, LaneBusy.
     """
     lease = Lease.take(lane.pk)
     if lease is None:
         raise LaneBusy("A worker is draining this lane.")
     try:
         prove(lane, last_number)
+        if lane.stream == Stream.FISCAL:
+            adopt_held(lane, last_number)
         with transaction.atomic(durable=True):
             Lane.objects.filter(pk=lane.pk).update(last_number=last_number)
             requeue_conflicts(lane)
     finally:
         lease.release()
     log.warning("counter set", extra={"lane": lane.pk, "number": last_number, "outcome": reason})
+
+
+def adopt_held(lane: Lane, last_number: int) -> None:
+    """Give waiting messages the numbers under which KRA holds them already."""
+    if last_number - lane.last_number > MOST_LOOKED_UP:
+        raise CounterNotProven(
+            f"More than {MOST_LOOKED_UP} numbers are unaccounted for.",
+            help="Restore a newer backup, or raise the counter in steps.",
+        )
+    known = set(
+        Transmission.objects.filter(lane=lane, status=Status.ACCEPTED).values_list(
+            "number", flat=True
+        )
+    )
+    for number in range(lane.last_number + 1, last_number + 1):
+        if number not in known:
+            reply = _ask(lane, number)
+            if not reply.is_empty:
+                _adopt(lane, number, reply)
+
+
+def _adopt(lane: Lane, number: int, reply: Reply) -> None:
+    for row in Transmission.objects.filter(lane=lane).open().order_by("id"):
+        handler = handler_for(row.kind)
+        row.lane, row.number = lane, number
+        found = handler.found(row, reply)
+        if found is None or found.differences:
+            continue
+        with transaction.atomic(durable=True):
+            row.body = handler.build(row, number)
+            row.sha256 = hashlib.sha256(row.body).hexdigest()
+            row.save(update_fields=["number", "body", "sha256"])
+            accept(row, handler, found.receipt)
+        return
 
 
 def prove(lane: Lane, last_number: int) -> None:
@@ -57,15 +100,18 @@ def prove(lane: Lane, last_number: int) -> None:
 
 
 def _is_held(lane: Lane, number: int) -> bool:
+    return not _ask(lane, number).is_empty
+
+
+def _ask(lane: Lane, number: int) -> Reply:
     device = lane.device
     body = InvoiceDetailsRequest(
         tin=device.company.pin, bhfId=device.branch.code, invcNo=number
     ).encode()
     try:
-        reply = exchange(device, "invoice_details", body, reference=f"counter {number}")
+        return exchange(device, "invoice_details", body, reference=f"counter {number}")
     except KRAError as error:
         meaning = explain(error.code, error.message)
         raise CounterNotProven(
             f"KRA could not be asked about number {number}: {meaning.cause}"
         ) from error
-    return not reply.is_empty

@@ -75,7 +75,8 @@ def save_claim(row: Transmission, call: Call) -> None:
         cursor.execute(
             CLAIM,
             [
-                row.status, row.number, bytes(row.body or b""), row.sha256, row.attempts, row.claimed_at, row.pk,
+                row.status, row.number, bytes(row.body or b""), row.sha256, row.attempts,
+                row.claimed_at, row.pk,
                 call.company_id, call.device_id, call.endpoint, call.transmission, call.attempt,
                 call.reference, call.number, call.request, call.started_at, call.request_id,
             ],

@@ -8,12 +8,14 @@ lane's lease runs out and a worker goes on (delivery.py).
 import logging
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 
 from django.db import close_old_connections
+from django.utils import timezone
 
 from . import doorbell
 from .delivery import drain
-from .models import Lane, Transmission
+from .models import Lane, Status, Transmission
 from .queries import due_lanes, why_waiting
 
 log = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ def _wait(lane_id: int, pk: int, seconds: float) -> Transmission:
     turn: Future[None] | None = None
     while not row.is_settled and (left := until - time.monotonic()) > 0:
         if turn is None or turn.done():
-            turn = _pool.submit(_take_turn, lane_id, pk, until)
+            turn = _pool.submit(copy_context().run, _take_turn, lane_id, pk, until)
         wait([turn], timeout=min(left, LOOK_EVERY_S))
         row = Transmission.objects.get(pk=pk)
         if turn.done() and not row.is_settled:
@@ -74,7 +76,16 @@ def _is_due(lane_id: int) -> bool:
 
 
 def wait_for_lane(lane_id: int, seconds: float) -> None:
-    """Deliver what the lane holds, for at most `seconds`."""
+    """Deliver what the lane holds, or watch somebody else do it, for at most `seconds`."""
     until = time.monotonic() + seconds
-    while time.monotonic() < until and _is_due(lane_id):
-        drain(lane_id, until=until)
+    while time.monotonic() < until and _has_work(lane_id):
+        if not drain(lane_id, until=until):
+            time.sleep(max(0.0, min(LOOK_EVERY_S, until - time.monotonic())))
+
+
+def _has_work(lane_id: int) -> bool:
+    """Whether the lane's head could move now, whoever moves it."""
+    head = Transmission.objects.filter(lane_id=lane_id).open().in_order().first()
+    if head is None or head.status == Status.CONFLICT or head.not_before > timezone.now():
+        return False
+    return not _is_hopeless(lane_id)

@@ -213,8 +213,12 @@ def trouble_of(invoice: Invoice) -> Trouble | None:
     if row is None or row.status == Status.ACCEPTED or not row.error_code:
         return None
     meaning = explain(row.error_code, row.error_message)
+    next_step = meaning.next_step
+    if row.status == Status.REFUSED:
+        own = links_of(invoice).self
+        next_step += f" Then POST {own}correct/ (the same content will do), or POST {own}void/."
     return Trouble(
-        row.error_code, row.error_message, meaning.cause, meaning.next_step, meaning.next_step_sw
+        row.error_code, row.error_message, meaning.cause, next_step, meaning.next_step_sw
     )
 
 

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from companies.authentication import token_of
-from companies.models import Scope
+from companies.models import ApiToken, Scope
 from core.api import decode, detail_of, error_body
 from core.errors import DomainError, Invalid, NotFound, Problem
 from core.openapi import describe, page_of
@@ -74,13 +74,24 @@ def wait_seconds(request: Request) -> float:
     return min(wanted, settings.SALES_WAIT_MAX)
 
 
+def only_serial(token: ApiToken) -> str:
+    """The company's device, when it has just one that was ever initialised."""
+    devices: Any = Device.objects.visible_to(token).exclude(key="")
+    serials = list(devices.values_list("serial", flat=True)[:2]) if token.company_id else []
+    return serials[0] if len(serials) == 1 else ""
+
+
 def selling_device(request: Request, serial: str) -> Device:
     """The device a sale is made on: the token's own, or the one it names."""
     bound: Device | None = token_of(request).device
     if bound is not None and serial in ("", bound.serial):
         return bound
     if not serial:
-        problem = Problem("device", "The token is bound to no device.", "Send the serial.")
+        serial = only_serial(token_of(request))
+    if not serial:
+        problem = Problem(
+            "device", "The token is bound to none, and the company has several.", "Send the serial."
+        )
         raise Invalid("Which device?", problems=[problem])
     company_id = token_of(request).company_id
     if bound is None and company_id is not None:

@@ -5,7 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from items.models import StockMovement
 from outbox.models import Lane, Transmission
+from sales.models import Receipt
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -60,3 +62,28 @@ def test_a_conflict_can_be_looked_up_again(shop):
 
     assert response.json()["status"] == "signed", response.content
     assert len(shop.ledger()) == 1
+
+
+def test_a_restored_backup_does_not_tax_a_sale_twice(shop):
+    """T-1 was signed after the backup was made: the restored database still owes it."""
+    sales = [shop.sell(reference) for reference in ("T-1", "T-2")]
+    shop.deliver()
+    forget_signatures(shop)
+    shop.simulator.fault("result_code", code="990", count=None)  # nothing is sent meanwhile
+    third = shop.sell("T-3")
+    shop.simulator.heal()
+
+    assert resync(shop, 2).status_code == 200
+    shop.deliver()
+
+    assert [shop.status(s) for s in (*sales, third)] == ["signed"] * 3
+    assert [h["reference"] for h in shop.ledger()] == ["T-1", "T-2", "T-3"]
+
+
+def forget_signatures(shop):
+    Receipt.objects.all().delete()
+    StockMovement.objects.filter(reference__startswith="T-").delete()
+    Transmission.objects.filter(kind="sale").update(
+        status="queued", number=None, body=None, sha256="", attempts=0, finished_at=None
+    )
+    Lane.objects.filter(pk=shop.lane.pk).update(last_number=0)

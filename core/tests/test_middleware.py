@@ -57,10 +57,10 @@ def test_two_requests_without_an_id_get_different_ones():
     assert answer_to(None) != answer_to(None)
 
 
-def test_it_forgets_the_id_afterwards():
+def test_it_keeps_the_id_for_what_django_logs_afterwards():
     answer_to("a")
 
-    assert request_id.get() == ""
+    assert request_id.get() == "a"
 
 
 def test_an_unexpected_error_carries_and_logs_the_id(caplog):
