@@ -8,6 +8,7 @@ import hashlib
 import logging
 
 from django.db import transaction
+from django.utils import timezone
 
 from devices.calls import exchange
 from kra.answers import Reply
@@ -15,6 +16,7 @@ from kra.codes import explain
 from kra.errors import KRAError
 from kra.requests import InvoiceDetailsRequest
 
+from . import statements
 from .delivery import accept
 from .errors import CounterNotProven, LaneBusy
 from .handlers import handler_for
@@ -40,8 +42,9 @@ def resync_counter(lane: Lane, *, last_number: int, reason: str) -> None:
     try:
         prove(lane, last_number)
         if lane.stream == Stream.FISCAL:
-            adopt_held(lane, last_number)
+            adopt_held(lane, last_number, lease)
         with transaction.atomic(durable=True):
+            _keep(lease)
             Lane.objects.filter(pk=lane.pk).update(last_number=last_number)
             requeue_conflicts(lane)
     finally:
@@ -49,7 +52,13 @@ def resync_counter(lane: Lane, *, last_number: int, reason: str) -> None:
     log.warning("counter set", extra={"lane": lane.pk, "number": last_number, "outcome": reason})
 
 
-def adopt_held(lane: Lane, last_number: int) -> None:
+def _keep(lease: Lease) -> None:
+    """KRA may be slow: the lane stays ours. Runs in a transaction."""
+    if not lease.renew(statements.lock_lane(lease.lane_id), timezone.now()):
+        raise LaneBusy("Another worker took the lane meanwhile.")
+
+
+def adopt_held(lane: Lane, last_number: int, lease: Lease) -> None:
     """Give waiting messages the numbers under which KRA holds them already."""
     if last_number - lane.last_number > MOST_LOOKED_UP:
         raise CounterNotProven(
@@ -63,9 +72,18 @@ def adopt_held(lane: Lane, last_number: int) -> None:
     )
     for number in range(lane.last_number + 1, last_number + 1):
         if number not in known:
+            with transaction.atomic(durable=True):
+                _keep(lease)
             reply = _ask(lane, number)
             if not reply.is_empty:
-                _adopt(lane, number, reply)
+                _adopt_readable(lane, number, reply)
+
+
+def _adopt_readable(lane: Lane, number: int, reply: Reply) -> None:
+    try:
+        _adopt(lane, number, reply)
+    except KRAError as error:
+        raise CounterNotProven(f"KRA's record of number {number}: {error.message}") from error
 
 
 def _adopt(lane: Lane, number: int, reply: Reply) -> None:
@@ -76,6 +94,9 @@ def _adopt(lane: Lane, number: int, reply: Reply) -> None:
         if found is None or found.differences:
             continue
         with transaction.atomic(durable=True):
+            # What conflicts may stand under this very number; it takes a new one afterwards.
+            held = Transmission.objects.filter(lane=lane, status=Status.CONFLICT)
+            held.exclude(pk=row.pk).update(number=None)
             row.body = handler.build(row, number)
             row.sha256 = hashlib.sha256(row.body).hexdigest()
             row.save(update_fields=["number", "body", "sha256"])

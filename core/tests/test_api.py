@@ -1,5 +1,7 @@
 """One shape for every refusal, whoever raised it."""
 
+import json
+
 import pytest
 from django.test import Client
 
@@ -166,6 +168,75 @@ def test_it_takes_a_text_that_only_looks_like_a_nul(post):
     assert response.json()["basket"]["reference"] == r"\u0000"
 
 
+@pytest.mark.parametrize(
+    "text", ["two\nlines", "a\ttab", "\x7f", "\x85", "\u2028", "\u2029", "end\r"]
+)
+@pytest.mark.parametrize(
+    ("_case", "name", "field"),
+    [("on top", "reference", "reference"), ("inside", "note", "lines[0].note")],
+)
+def test_it_refuses_controls_that_would_forge_lines(post, _case, name, field, text):
+    line = {"quantity": 1} | ({"note": text} if name == "note" else {})
+    body = {"reference": text if name == "reference" else "T", "lines": [line]}
+
+    for written in (json.dumps(body), json.dumps(body, ensure_ascii=False)):
+        response = post(written.replace("\t", "\\t"))
+
+        assert response.status_code == 400
+        (problem,) = error_of(response)["detail"]
+        assert problem["field"] == field or "JSON" in error_of(response)["message"]
+
+
+@pytest.mark.parametrize("text", ["Mama Mboga's", "kílo ½ – “best” 10 €", "ключ", "a\\nb"])
+def test_it_takes_any_other_text(post, text):
+    response = post(json.dumps({"reference": text}))
+
+    assert response.json()["basket"]["reference"] == text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"reference":"A","reference":"B"}',
+        '{"reference":"A","lines":[{"quantity":1,"quantity":2}]}',
+        r'{"reference":"A","re\u0066erence":"B"}',
+    ],
+)
+def test_it_refuses_a_field_that_is_given_twice(post, body):
+    response = post(body)
+
+    assert response.status_code == 400
+    (problem,) = error_of(response)["detail"]
+    assert problem["reason"] == "This field is given twice."
+
+
+@pytest.mark.parametrize(
+    ("type_", "status"),
+    [
+        ("application/json", 200),
+        ("Application/JSON; charset=utf-8", 200),
+        ("text/plain", 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("multipart/form-data; boundary=x", 415),
+    ],
+)
+def test_it_reads_only_what_calls_itself_json(client, type_, status):
+    response = client.generic("POST", "/basket/", b'{"reference":"T"}', content_type=type_)
+
+    assert response.status_code == status
+    if status == 415:
+        assert "application/json" in error_of(response)["help"]
+
+
+def test_a_view_may_set_a_smaller_limit(client):
+    body = '{"reference":"' + "T" * 100 + '"}'
+
+    response = client.post("/small/", body, content_type="application/json")
+
+    assert response.status_code == 413
+    assert error_of(response)["code"] == "too_large"
+
+
 def test_it_refuses_a_body_that_is_too_large(post, settings):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 20
 
@@ -179,6 +250,6 @@ def test_it_writes_money_as_text(post):
     response = post('{"reference":"T","lines":[{"quantity":"1.50"}]}')
 
     assert response.json() == {
-        "basket": {"reference": "T", "lines": [{"quantity": "1.50"}]},
+        "basket": {"reference": "T", "lines": [{"quantity": "1.50", "note": ""}]},
         "amount": "10.50",
     }

@@ -1,5 +1,7 @@
 """Lists: newest first, in pages that stay put while rows are added."""
 
+from base64 import b64encode
+
 import pytest
 from django.contrib.auth.models import Group
 
@@ -55,8 +57,15 @@ def test_it_bounds_a_page(client, add, _case, query, length):
     assert len(names_in(client.get(f"/rows/{query}"))) == length
 
 
-def test_it_refuses_a_cursor_that_is_not_its_own(client):
-    response = client.get("/rows/?cursor=nonsense")
+def cursor(position):
+    return b64encode(f"p={position}".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "text", ["nonsense", cursor("x"), cursor("1;DROP"), cursor("9" * 20), cursor("-1")]
+)
+def test_it_refuses_a_cursor_that_is_not_its_own(client, text):
+    response = client.get(f"/rows/?cursor={text}")
 
     assert response.status_code == 404
     assert response.json()["error"]["message"] == "Invalid cursor"

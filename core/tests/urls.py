@@ -2,9 +2,10 @@
 
 from django.urls import path
 
-from .views import BasketView, FailView, RowListView, WordlessListView
+from .views import BasketView, FailView, RowListView, SmallView, WordlessListView
 
 urlpatterns = [
+    path("small/", SmallView.as_view()),
     path("rows/", RowListView.as_view()),
     path("wordless/", WordlessListView.as_view()),
     path("fail/<str:name>/", FailView.as_view()),

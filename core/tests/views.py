@@ -23,6 +23,7 @@ PROBLEM = Problem("lines[2].quantity", "It is negative.", "Send a positive numbe
 
 class Line(msgspec.Struct, forbid_unknown_fields=True):
     quantity: Decimal
+    note: str = ""
 
 
 class Basket(msgspec.Struct, forbid_unknown_fields=True):
@@ -73,6 +74,11 @@ class BasketView(Plain):
     def post(self, request: Request) -> Response:
         basket: Any = decode(request, Basket)
         return Response({"basket": basket, "amount": Decimal("10.50")})
+
+
+class SmallView(Plain):
+    def post(self, request: Request) -> Response:
+        return Response(decode(request, Basket, limit=100))
 
 
 class Row(msgspec.Struct):

@@ -21,6 +21,7 @@ URL = "http://kra.test/etims-api"
 def fresh_caches():
     """What a process remembers must not outlive a test's database."""
     TokenAuthentication.cache.clear()
+    calls.forget_devices()
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 import json
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,12 +37,15 @@ class FakeKRA:
     def __init__(self) -> None:
         self.replies: deque[Any] = deque()
         self.sent: list[Sent] = []
+        self.otherwise: Callable[[Sent], Any] | None = None  # when the script is over
 
     def script(self, *replies: Any) -> None:
         self.replies.extend(replies)
 
     def post(self, target: Target, endpoint_id: str, body: bytes) -> Answer:
         self.sent.append(Sent(endpoint_id, body, target))
+        if not self.replies and self.otherwise is not None:
+            self.replies.append(self.otherwise(self.sent[-1]))
         assert self.replies, f"nobody scripted an answer to this {endpoint_id}"
         reply = self.replies.popleft()
         if callable(reply):

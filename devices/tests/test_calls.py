@@ -180,6 +180,33 @@ def test_the_gateway_gets_the_applications_keys(open_company, add_device, _case,
     assert credentials.consumer_key == key
 
 
+def test_a_device_is_read_once_a_second(device, django_assert_num_queries, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr("devices.calls.time.monotonic", lambda: now[0])
+    with django_assert_num_queries(1):
+        first = calls.device_of(device.pk)
+        assert (first.key, first.company.pin, first.branch.code) == (KEY, "A000000001A", "00")
+
+    now[0] += 0.9
+    with django_assert_num_queries(0):
+        assert calls.device_of(device.pk) is first
+    now[0] += 0.2
+    with django_assert_num_queries(1):
+        assert calls.device_of(device.pk) is not first
+
+
+def test_a_device_is_found_by_its_companys_serial(alpha, beta, device, add_device):
+    other = add_device(beta, "dvc1")
+
+    for _ in range(2):
+        assert calls.find_device(alpha.pk, "dvc1") == device
+        assert calls.find_device(beta.pk, "dvc1") == other
+        assert calls.find_device(alpha.pk, "dvc9") is None
+
+    added = add_device(alpha, "dvc9")
+    assert calls.find_device(alpha.pk, "dvc9") == added
+
+
 def test_one_client_serves_the_process(monkeypatch):
     monkeypatch.undo()
     calls.client.cache_clear()

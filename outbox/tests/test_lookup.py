@@ -8,8 +8,11 @@ from django.utils import timezone
 from devices.models import Call, Device
 from devices.tests.fake_kra import answer, said, signed
 from kra.errors import OutcomeUnknown, Unavailable
+from outbox.delivery import look_up
+from outbox.lanes import Lease
 from outbox.models import Breaker, Lane, Status, Transmission
 
+from .conftest import claimed
 from .toy import NOT_HELD, PAGE, holds, verdicts
 
 pytestmark = pytest.mark.django_db
@@ -200,6 +203,29 @@ def test_one_verdict_again_and_again_is_handed_to_a_person(
     assert (row.status, row.error_code, row.finished_at is not None) == (Status.REFUSED, code, True)
     assert (behind.status, behind.number) == (Status.ACCEPTED, 1)
     assert verdicts() == [f"refused R-1 {code}", "accepted R-2 ABCDEFGHIJKLMNOP"]
+
+
+def test_a_late_worker_hands_nothing_to_a_person(
+    debt, deliver, pass_time, another_worker, kra, lane
+):
+    row = debt("R-1")
+    for _ in range(3):
+        kra.script(said("999"), NOT_HELD)
+    kra.script(said("999"))
+    for _ in range(4):
+        deliver()
+        pass_time()
+    lease = Lease.take(lane.pk)
+    assert lease is not None
+    late = claimed(lease)
+    kra.script(holds("R-1"))
+    another_worker()
+
+    kra.script(NOT_HELD)
+    look_up(late)
+
+    row.refresh_from_db()
+    assert (row.status, verdicts()) == (Status.ACCEPTED, ["accepted R-1 found"])
 
 
 def test_silence_is_never_taken_for_a_verdict(debt, deliver, pass_time, kra, settings):

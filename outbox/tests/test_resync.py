@@ -1,19 +1,36 @@
 """A counter is set right by what KRA confirms, and by nobody's guess."""
 
 import pytest
+import time_machine
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from companies.models import COMPANY_SCOPES, ApiToken, Company
 from devices.tests.fake_kra import said, signed
 from kra.errors import OutcomeUnknown
 from outbox.errors import CounterNotProven, LaneBusy
+from outbox.lanes import Lease, lease_time
 from outbox.models import Lane, Status
 from outbox.resync import resync_counter
 
-from .toy import NOT_HELD, holds
+from .toy import NOT_HELD, holds, verdicts
 
 pytestmark = pytest.mark.django_db
-HELD = holds("R-9")
+
+
+@pytest.fixture
+def books(kra):
+    """What KRA holds, by number. Whatever is sent is looked up here or signed."""
+    held: dict[int, str | None] = {}
+
+    def reply(sent):
+        if sent.endpoint != "invoice_details":
+            return signed()
+        number = sent.members["invcNo"]
+        return holds(held[number]) if number in held else NOT_HELD
+
+    kra.otherwise = reply
+    return held
 
 
 def resync(lane, number):
@@ -22,28 +39,33 @@ def resync(lane, number):
     return lane.last_number
 
 
-def test_it_takes_a_number_that_kra_confirms(lane, kra):
-    kra.script(HELD, NOT_HELD)
+def looked_up(kra):
+    return [sent.members["invcNo"] for sent in kra.sent if sent.endpoint == "invoice_details"]
+
+
+def test_it_takes_a_number_that_kra_confirms(lane, kra, books):
+    Lane.objects.update(last_number=6)
+    lane.refresh_from_db()
+    books[7] = "R-7"
 
     assert resync(lane, 7) == 7
 
-    assert [sent.members["invcNo"] for sent in kra.sent] == [7, 8]
+    assert looked_up(kra) == [7, 8, 7]
     assert lane.lease_until is None
 
 
-def test_it_sets_a_counter_to_zero_when_kra_holds_nothing(lane, kra):
+def test_it_sets_a_counter_to_zero_when_kra_holds_nothing(lane, kra, books):
     Lane.objects.update(last_number=5)
-    kra.script(NOT_HELD)
 
     assert resync(lane, 0) == 0
-    assert [sent.members["invcNo"] for sent in kra.sent] == [1]
+    assert looked_up(kra) == [1]
 
 
 REFUSED = [
     ("it is not held", (NOT_HELD,), "does not know number 7"),
-    ("the next is held too", (HELD, HELD), "knows number 8 as well"),
+    ("the next is held too", (holds("R-7"), holds("R-8")), "knows number 8 as well"),
     ("silence", (OutcomeUnknown("read_timeout"),), "could not be asked about number 7"),
-    ("silence about the next", (HELD, said("999")), "could not be asked about number 8"),
+    ("silence about the next", (holds("R-7"), said("999")), "could not be asked about number 8"),
 ]
 
 
@@ -60,15 +82,111 @@ def test_it_refuses_what_kra_does_not_confirm(lane, debt, kra, _case, replies, t
     assert (lane.last_number, lane.lease_until, row.status) == (0, None, Status.CONFLICT)
 
 
-def test_conflicts_go_out_under_the_next_number(lane, debt, deliver, kra):
-    row = debt("R-1", status="conflict", number=1, body=b"x", content=b"R-1")
-    kra.script(HELD, NOT_HELD, signed())
+def test_conflicts_go_out_under_the_next_number(lane, debt, deliver, books):
+    row = debt("R-1", status="conflict", number=1, body=b"x")
+    books.update({1: "X-1", 2: "X-2"})
 
-    resync(lane, 7)
+    resync(lane, 2)
     deliver()
 
     row.refresh_from_db()
-    assert (row.status, row.number) == (Status.ACCEPTED, 8)
+    assert (row.status, row.number) == (Status.ACCEPTED, 3)
+
+
+def test_what_kra_holds_already_is_adopted_and_not_sent_again(lane, debt, deliver, kra, books):
+    """A backup was restored: two of the three messages had been accepted after it was made."""
+    rows = [debt(f"R-{n}") for n in (1, 2, 3)]
+    books.update({1: "R-1", 2: "R-2"})
+
+    resync(lane, 2)
+    deliver()
+
+    for row in rows:
+        row.refresh_from_db()
+    assert [(row.status, row.number) for row in rows] == [(Status.ACCEPTED, n) for n in (1, 2, 3)]
+    assert [sent.members["content"] for sent in kra.sent if sent.endpoint == "sales_save"] == [
+        "R-3"
+    ]
+    assert verdicts() == [
+        "accepted R-1 found",
+        "accepted R-2 found",
+        "accepted R-3 ABCDEFGHIJKLMNOP",
+    ]
+    assert len(bytes(rows[0].body)) > 10
+
+
+def test_a_conflict_gives_its_number_to_the_message_that_owns_it(lane, debt, deliver, books):
+    """R-2 was sent under number 1, which KRA had given to R-1 before the backup."""
+    second = debt("R-2", status="conflict", number=1, body=b"x")
+    first = debt("R-1")
+    books[1] = "R-1"
+
+    resync(lane, 1)
+    deliver()
+
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.status, first.number) == (Status.ACCEPTED, 1)
+    assert (second.status, second.number) == (Status.ACCEPTED, 2)
+
+
+def test_numbers_that_are_accounted_for_are_not_looked_up(lane, debt, kra, books):
+    debt("R-2", status="accepted", number=2, body=b"x")
+    books.update({1: "X-1", 2: "R-2"})
+
+    resync(lane, 2)
+
+    assert looked_up(kra) == [2, 3, 1]
+
+
+def test_a_number_that_kra_does_not_hold_is_passed_by(lane, debt, kra, books):
+    row = debt("R-1")
+    books[2] = "X-2"
+
+    resync(lane, 2)
+
+    row.refresh_from_db()
+    assert row.status == Status.QUEUED
+    assert looked_up(kra) == [2, 3, 1, 2]
+
+
+def test_a_record_that_cannot_be_read_proves_nothing(lane, debt, books):
+    row = debt("R-1")
+    books[1] = None
+
+    with pytest.raises(CounterNotProven, match="number 1"):
+        resync(lane, 1)
+
+    row.refresh_from_db()
+    lane.refresh_from_db()
+    assert (row.status, row.number, lane.last_number) == (Status.QUEUED, None, 0)
+    assert lane.lease_until is None
+
+
+def test_it_does_not_look_up_a_whole_archive(lane, books):
+    books[501] = "X"
+
+    with pytest.raises(CounterNotProven, match="More than 500"):
+        resync(lane, 501)
+
+
+def test_a_long_look_up_keeps_the_lane(lane, kra, books):
+    """KRA is slow: the look-ups take longer than a lease."""
+    now = timezone.now()
+    books.update({n: f"X-{n}" for n in range(1, 8)})
+    taken = []
+    with time_machine.travel(now, tick=False) as clock:
+        answer = kra.otherwise
+
+        def slowly(sent):
+            clock.shift(0.4 * lease_time())
+            taken.append(Lease.take(lane.pk))
+            return answer(sent)
+
+        kra.otherwise = slowly
+        resync(lane, 7)
+
+    assert taken == [None] * 9
 
 
 @pytest.fixture
@@ -125,8 +243,8 @@ URL = "/api/device/dvc1/resync-counter/"
 BODY = {"last_number": 7, "reason": "restored"}
 
 
-def test_a_person_sets_the_counter(lane, kra):
-    kra.script(HELD, NOT_HELD)
+def test_a_person_sets_the_counter(lane, books):
+    books.update({n: f"X-{n}" for n in range(1, 8)})
 
     response = client_of(lane.device.company).post(URL, BODY, format="json")
 

@@ -8,9 +8,10 @@ from django.utils import timezone
 
 from devices.models import Call, Device
 from devices.tests.fake_kra import said, signed
-from kra.errors import OutcomeUnknown, Unavailable
+from kra.errors import OutcomeUnknown, Rejected, Unavailable
 from outbox import services
 from outbox.errors import LaneBusy, NotCancellable, NotRetryable
+from outbox.handlers import Handler
 from outbox.models import Breaker, Lane, Status, Transmission
 from outbox.queries import blocked_by, due_lanes, why_waiting
 from outbox.services import calls_of, cancel, free_conflicts, lane_id_of, retry_now
@@ -276,6 +277,22 @@ def test_a_due_lane_knows_its_head(debt, pass_time, deliver, kra):
     (lane,) = due_lanes()
     assert lane.head == Transmission.objects.get(reference="R-1").pk
     assert lane.head_status == "queued"
+
+
+@pytest.mark.parametrize("name", ["build", "lookup_body", "found"])
+def test_a_kind_must_say_what_nobody_else_can(debt, name):
+    with pytest.raises(NotImplementedError):
+        getattr(Handler(), name)(*([debt("R-1")] + [None] * (name != "lookup_body")))
+
+
+def test_a_kind_without_effects_has_none(debt):
+    row, handler = debt("R-1"), Handler()
+
+    handler.accepted(row, None)
+    handler.refused(row, Rejected("910"))
+    handler.spend_number(row)
+
+    assert Lane.objects.get().last_number == 0
 
 
 def test_lanes_are_forgotten(lane, django_capture_on_commit_callbacks, django_assert_num_queries):

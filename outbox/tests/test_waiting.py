@@ -218,6 +218,19 @@ def test_a_lane_is_drained_for_a_while(debt, lane, kra):
     assert not Transmission.objects.open().exists()
 
 
+def test_it_watches_the_worker_that_drains_the_lane(debt, lane, kra):
+    debt("R-1")
+    lease = Lease.take(lane.pk)
+    assert lease is not None
+    kra.script(signed())
+    threading.Timer(0.3, release, [lease]).start()
+
+    _, seconds = timed(wait_for_lane, lane.pk, 20.0)
+
+    assert not Transmission.objects.open().exists()
+    assert 0.25 < seconds < 5
+
+
 def test_a_lane_that_rests_is_not_waited_for(debt, lane, kra):
     debt("R-1")
     kra.script(OutcomeUnknown("read_timeout"))

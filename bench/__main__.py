@@ -1,0 +1,91 @@
+"""./run bench [accept|wait|drain|read|all] [--quick] [--rounds N] [--write]"""
+
+import argparse
+import dataclasses
+import importlib
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench import report
+from bench.shops import open_shops
+from bench.sizes import FULL, QUICK, Sizes
+from bench.world import World, open_world, run_sql
+from local.console import Problem, say, step
+
+PARTS = ("accept", "wait", "drain", "read")
+RESULTS = Path(__file__).parent / "RESULTS.md"
+BUSY = 0.7
+
+
+def main(argv: Sequence[str]) -> int:
+    options = _parser().parse_args(argv)
+    sizes = QUICK if options.quick else FULL
+    if options.rounds:
+        sizes = dataclasses.replace(sizes, rounds=options.rounds)
+    names = PARTS if "all" in options.part else options.part
+    about = [report.now(), _load_before()]
+    with tempfile.TemporaryDirectory(prefix="etims-bench-") as folder:
+        try:
+            with open_world(Path(folder)) as world:
+                about.insert(1, report.machine(_versions(world)))
+                parts = _measure(world, names, sizes)
+        except Problem as problem:
+            # Here, not in main: the log that tells the reason is about to go.
+            from local.console import report as tell
+
+            return tell(problem)
+    _print(parts, about)
+    if options.write:
+        report.write(RESULTS, parts, [*about, _how(options.quick, sizes)])
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
+    parser.add_argument("part", nargs="*", choices=[*PARTS, "all"], default=["all"])
+    parser.add_argument("--quick", action="store_true", help="small sizes: proves that it works")
+    parser.add_argument("--rounds", type=int, default=0, help="instead of 3 (quick: 1)")
+    parser.add_argument("--write", action="store_true", help="write bench/RESULTS.md")
+    return parser
+
+
+def _measure(world: World, names: Sequence[str], sizes: Sizes) -> list[report.Part]:
+    started = time.monotonic()
+    tills = open_shops(world, sizes.devices)
+    step(f"{len(tills)} devices are open after {time.monotonic() - started:.0f} s")
+    parts = []
+    for name in (part for part in PARTS if part in names):
+        some = tills[: sizes.accept_devices] if name == "accept" else tills
+        parts.append(importlib.import_module(f"bench.{name}").measure(world, some, sizes))
+        say(f"\n{report.text_of(parts[-1])}")
+    return parts
+
+
+def _print(parts: Sequence[report.Part], about: Sequence[str]) -> None:
+    say("\n".join(["", *about, ""]))
+    for part in parts:
+        say(report.text_of(part))
+
+
+def _versions(world: World) -> list[str]:
+    server = run_sql(world.env["DATABASE_URL"], "SHOW server_version")[0][0]
+    durable = run_sql(world.env["DATABASE_URL"], "SHOW synchronous_commit")[0][0]
+    return [f"PostgreSQL {server.split()[0]} (synchronous_commit {durable})"]
+
+
+def _load_before() -> str:
+    minute, line = report.load_average()
+    words = "quiet" if minute < BUSY else "NOT quiet: other programs ran beside the measurements"
+    return f"load average before the run {line}: the machine was {words}"
+
+
+def _how(quick: bool, sizes: Sizes) -> str:
+    size = "--quick sizes, no measurement to rely on" if quick else "full sizes"
+    return f"{size}, {sizes.rounds} interleaved rounds: median and min – max of the rounds"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
