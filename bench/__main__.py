@@ -6,6 +6,7 @@ import importlib
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +23,7 @@ BUSY = 0.7
 
 def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
+    warnings.filterwarnings("ignore", message="No directory at")
     sizes = QUICK if options.quick else FULL
     if options.rounds:
         sizes = dataclasses.replace(sizes, rounds=options.rounds)
@@ -37,9 +39,10 @@ def main(argv: Sequence[str]) -> int:
             from local.console import report as tell
 
             return tell(problem)
-    _print(parts, about)
+    about.append(_how(options.quick, sizes))
+    say("\n".join(about))
     if options.write:
-        report.write(RESULTS, parts, [*about, _how(options.quick, sizes)])
+        report.write(RESULTS, parts, about)
     return 0
 
 
@@ -62,12 +65,6 @@ def _measure(world: World, names: Sequence[str], sizes: Sizes) -> list[report.Pa
         parts.append(importlib.import_module(f"bench.{name}").measure(world, some, sizes))
         say(f"\n{report.text_of(parts[-1])}")
     return parts
-
-
-def _print(parts: Sequence[report.Part], about: Sequence[str]) -> None:
-    say("\n".join(["", *about, ""]))
-    for part in parts:
-        say(report.text_of(part))
 
 
 def _versions(world: World) -> list[str]:

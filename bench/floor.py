@@ -63,21 +63,28 @@ def script(url: str, invoice_id: int) -> str:
 def _row(cursor: Any, table: str, where: str) -> list[dict[str, str]]:
     """Rows as SQL literals, without their key. A time is now: a colon means something to pgbench."""
     cursor.execute(f"SELECT * FROM {table} WHERE {where}")
-    kinds = [(column.name, column.type_code) for column in cursor.description]
+    names, found = [column.name for column in cursor.description], cursor.fetchall()
+    cursor.execute(
+        "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
+        " WHERE attrelid = %s::regclass AND attnum > 0",
+        [table],
+    )
+    kinds = dict(cursor.fetchall())
     return [
         {
-            name: "now()" if hasattr(value, "tzinfo") else _literal(cursor, value)
-            for (name, _), value in zip(kinds, row, strict=True)
+            name: "now()" if hasattr(value, "tzinfo") else _literal(cursor, value, kinds[name])
+            for name, value in zip(names, row, strict=True)
             if name != "id"
         }
-        for row in cursor.fetchall()
+        for row in found
     ]
 
 
-def _literal(cursor: Any, value: Any) -> str:
+def _literal(cursor: Any, value: Any, kind: str) -> str:
     if isinstance(value, memoryview):
         return f"'\\x{bytes(value).hex()}'::bytea"
-    return cursor.mogrify("%s", [value]).decode().replace(":", "-")
+    text = cursor.mogrify("%s", [value]).decode().replace(":", "-")
+    return f"CAST({text} AS {kind})"
 
 
 def _statement(
@@ -100,9 +107,7 @@ SELECT sold.id, {casts} FROM sold, (VALUES {rows}) AS line ({names});
 """
 
 
-def run(
-    folder: Path, url: str, sql: str, tills: Sequence[Till], *, seconds: float
-) -> Result:
+def run(folder: Path, url: str, sql: str, tills: Sequence[Till], *, seconds: float) -> Result:
     """Write for some seconds with 8 connections, on the devices of these tills."""
     if not keys_are_regular(tills):
         raise Problem("The keys of the devices do not follow each other.")

@@ -61,7 +61,9 @@ class World:
         argv = ["-m", "gunicorn", "-c", "deploy/gunicorn.conf.py"]
         spec = self._spec(f"web-{port}", [*argv, "etims_integration.wsgi:application"], env)
         with running(spec) as child:
-            child.wait_ready(lambda: answers(f"http://{LOOPBACK}:{port}/health/"), timeout_s=READY_S)
+            child.wait_ready(
+                lambda: answers(f"http://{LOOPBACK}:{port}/health/"), timeout_s=READY_S
+            )
             yield Web(port, child.process.pid)
 
     @contextlib.contextmanager
@@ -113,7 +115,7 @@ def open_world(folder: Path) -> Iterator[World]:
         world = World(folder, env, env["KRA_SIMULATOR_URL"], child.process.pid)
         _set_up_django(world)
         yield world
-        _leave_database()
+        leave_database()
 
 
 @contextlib.contextmanager
@@ -136,7 +138,7 @@ def _set_up_django(world: World) -> None:
     django.setup()
 
 
-def _leave_database() -> None:
+def leave_database() -> None:
     from django.db import connections
 
     connections.close_all()

@@ -263,11 +263,21 @@ def test_it_refuses_a_serial_that_is_not_its_own(till, open_till, path, _case, s
     assert snapshot() == before
 
 
-def test_it_refuses_a_sale_without_a_device(till):
+def test_it_asks_which_of_several_devices_sells(till):
+    second = type(till.device).objects.get(pk=till.device.pk)
+    second.pk, second.serial = None, "dvc-second"
+    second.save(force_insert=True)
+
     response = till.post("/api/sales/", {"reference": "T-1", **line()})
 
     assert fields_of(response) == ["device"]
     assert not Invoice.objects.exists()
+
+
+def test_it_sells_on_the_only_device_there_is(till):
+    response = till.post("/api/sales/", {"reference": "T-1", **line()})
+
+    assert (response.status_code, response.json()["device"]) == (202, till.device.serial)
 
 
 @pytest.mark.parametrize("state", ["registered", "initialising", "suspended"])

@@ -1,8 +1,12 @@
 """Credit notes of every kind, sent to the strict simulator: it must accept them all."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
+from django.db import close_old_connections
+from django.test import Client
 
 from outbox.models import Transmission
 
@@ -193,3 +197,28 @@ def test_a_repeat_of_a_note_is_the_same_note(shop):
     assert (again.status_code, again["Idempotent-Replayed"]) == (200, "true")
     assert again.json()["id"] == note["id"]
     assert other.json()["error"]["code"] == "reference_reused"
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_a_note_sent_several_times_at_once_is_one_note(shop, turn):
+    sign_sale(shop)
+    body = {"device": shop.device.serial, "reference": "C-1", "original": "S-1"}
+    start = threading.Barrier(6)
+
+    def send(_):
+        try:
+            start.wait(30)
+            return Client().post(
+                "/api/credit-notes/",
+                body,
+                content_type="application/json",
+                headers=shop.headers(),
+            )
+        finally:
+            close_old_connections()
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(send, range(6)))
+
+    assert sorted(answer.status_code for answer in answers) == [200] * 5 + [202]
+    assert len({answer.json()["id"] for answer in answers}) == 1

@@ -250,6 +250,21 @@ def test_no_company_token_can_become_the_operators(alpha):
     assert not ApiToken.objects.filter(name="root").exists()
 
 
+@pytest.mark.xfail(strict=True, reason="the operator's door takes the first device of that serial")
+def test_the_operator_names_the_company_when_a_serial_is_not_enough(open_till):
+    """Serials are unique in a company only: the wrong shop could be stopped."""
+    shops = [open_till("A000000001A", "dvc-1"), open_till("B000000002B", "dvc-1")]
+    operator = ApiToken.issue(name="operator", scopes=["platform:admin"])[1]
+    name = "POST /api/device/{serial}/suspend/"
+
+    response = knock(name, "/api/device/dvc-1/suspend/", operator)
+
+    assert response.status_code in (400, 409)
+    for shop in shops:
+        shop.device.refresh_from_db()
+        assert shop.device.state == "active"
+
+
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "TRACE", "FOO"])
 def test_it_knows_no_other_methods(alpha, method):
     paths = {alpha.path(name) for name in LOCKED}

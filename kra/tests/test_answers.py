@@ -297,7 +297,7 @@ def test_a_verdict_of_the_back_end_counts_whatever_the_http_status(status):
 
 @pytest.mark.parametrize("endpoint_id", sorted(ENDPOINTS))
 def test_it_looks_at_the_kind_of_the_call(endpoint_id):
-    is_fiscal = endpoint_id in ("sales_save", "purchase_save", "stock_io_save")
+    is_fiscal = endpoint_id in ("sales_save", "purchase_save", "stock_io_save", "item_save")
 
     kind, _ = outcome(endpoint_id, answer(envelope("999")))
 
@@ -309,7 +309,7 @@ def test_it_looks_at_the_kind_of_the_call(endpoint_id):
 def test_it_classifies_every_gateway_message(code, message, expected, status):
     fiscal, other = SPECIAL.get(code, (Rejected, Rejected))
 
-    for endpoint_id, wanted in (("sales_save", fiscal), ("item_save", other)):
+    for endpoint_id, wanted in (("sales_save", fiscal), ("stock_master_save", other)):
         kind, error = outcome(endpoint_id, answer(refusal(message), status))
 
         assert kind is wanted

@@ -12,10 +12,10 @@ def test_it_knows_every_endpoint():
     assert len({endpoint.path_gavaconnect for endpoint in ENDPOINTS.values()}) == 24
 
 
-def test_three_calls_spend_a_number():
+def test_four_calls_spend_a_number():
     fiscal = {endpoint.id for endpoint in ENDPOINTS.values() if endpoint.is_fiscal}
 
-    assert fiscal == {"sales_save", "purchase_save", "stock_io_save"}
+    assert fiscal == {"sales_save", "purchase_save", "stock_io_save", "item_save"}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ import msgspec
 import pytest
 import time_machine
 
+from items.models import StockMovement
 from kra.records import StoredInvoice, StoredLine
+from outbox.models import Transmission
 from sales.messages import differences_of, numbered
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -102,6 +104,8 @@ def test_a_training_sale_is_never_owed_to_kra(accept):
 
     assert made.invoice.transmission is None
     assert made.invoice.status == "training"
+    assert not Transmission.objects.exists()
+    assert not StockMovement.objects.exists()
 
 
 def held(sale, **changes):
