@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import importlib
+import os
 import sys
 import tempfile
 import time
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import report
+from bench.cpu import Meter, busy_seconds
 from bench.shops import open_shops
 from bench.sizes import FULL, QUICK, Sizes
 from bench.world import World, open_world, run_sql
@@ -62,9 +64,25 @@ def _measure(world: World, names: Sequence[str], sizes: Sizes) -> list[report.Pa
     parts = []
     for name in (part for part in PARTS if part in names):
         some = tills[: sizes.accept_devices] if name == "accept" else tills
-        parts.append(importlib.import_module(f"bench.{name}").measure(world, some, sizes))
+        others = Others(world)
+        part = importlib.import_module(f"bench.{name}").measure(world, some, sizes)
+        parts.append(dataclasses.replace(part, notes=[*part.notes, others.told()]))
         say(f"\n{report.text_of(parts[-1])}")
     return parts
+
+
+class Others:
+    """How much of the machine programs took that have no part in the measurement."""
+
+    def __init__(self, world: World) -> None:
+        self.started, self.busy = time.monotonic(), busy_seconds()
+        self.ours = Meter({**world.roots(), "bench": os.getpid(), "simulator": None})
+
+    def told(self) -> str:
+        seconds = time.monotonic() - self.started
+        theirs = busy_seconds() - self.busy - sum(self.ours.spent().values())
+        share = max(0.0, theirs) / seconds / (os.cpu_count() or 1)
+        return f"it took {seconds:.0f} s; meanwhile other programs took {share:.0%} of the CPU"
 
 
 def _versions(world: World) -> list[str]:

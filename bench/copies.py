@@ -1,9 +1,10 @@
 """Many sales from one: SQL multiplies the rows of a sale that was accepted in the usual way."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from bench.shops import SKUS, Till, body_of
+from bench.shops import Till, body_of
 
 TRANSMISSION = "outbox_transmission"
 INVOICE = "sales_invoice"
@@ -39,36 +40,32 @@ def multiply(cursor: Any, invoice_id: int, times: int, *, signed: bool = False) 
     if times < 1:
         return
     owed, sold = _last(cursor, TRANSMISSION), _last(cursor, INVOICE)
-    source = {"model": invoice_id, "times": times}
-    reference = "m.reference || '-' || n"
-    content = (
-        "convert_to(replace(convert_from(m.content, 'UTF8'), '\"' || m.reference || '\"',"
-        " '\"' || m.reference || '-' || n || '\"'), 'UTF8')"
-    )
-    changes = {"id": f"{owed} + n", "reference": reference, "content": content}
+    copier = Copier(cursor, {"model": invoice_id, "times": times})
+    reference = {"reference": "m.reference || '-' || n"}
+    message = {"id": f"{owed} + n", **reference, **(ACCEPTED if signed else OWED)}
+    copier.copy(TRANSMISSION, MODELS[TRANSMISSION], message)
+    keys = {"id": f"{sold} + n", "transmission_id": f"{owed} + n", **reference}
+    copier.copy(INVOICE, MODELS[INVOICE], keys | {"public_token": "md5(m.public_token || n)"})
+    copier.copy(LINE, MODELS[LINE], {"invoice_id": f"{sold} + n"})
     if signed:
-        changes |= _accepted()
-    model = f"(SELECT t.* FROM {TRANSMISSION} t JOIN {INVOICE} i ON i.transmission_id = t.id"
-    _copy(cursor, TRANSMISSION, f"{model} WHERE i.id = %(model)s)", changes, source)
-    changes = {
-        "id": f"{sold} + n", "transmission_id": f"{owed} + n", "reference": reference,
-        "public_token": "md5(m.public_token || n)",
-    }  # fmt: skip
-    _copy(cursor, INVOICE, f"(SELECT * FROM {INVOICE} WHERE id = %(model)s)", changes, source)
-    model = f"(SELECT * FROM {LINE} WHERE invoice_id = %(model)s)"
-    _copy(cursor, LINE, model, {"invoice_id": f"{sold} + n"}, source, but="id")
-    if signed:
-        cursor.execute(_RECEIPTS.format(first=sold), source)
+        cursor.execute(RECEIPTS.format(first=sold), copier.source)
 
 
-def _accepted() -> dict[str, str]:
-    return {
-        "content": "m.content", "body": "m.content", "number": "n", "status": "'accepted'",
-        "attempts": "1", "finished_at": "now()", "sha256": "repeat('0', 64)",
-    }  # fmt: skip
-
-
-_RECEIPTS = f"""
+MODELS = {
+    TRANSMISSION: f"SELECT t.* FROM {TRANSMISSION} t JOIN {INVOICE} i ON i.transmission_id = t.id"
+    " WHERE i.id = %(model)s",
+    INVOICE: f"SELECT * FROM {INVOICE} WHERE id = %(model)s",
+    LINE: f"SELECT * FROM {LINE} WHERE invoice_id = %(model)s",
+}
+OWED = {
+    "content": "convert_to(replace(convert_from(m.content, 'UTF8'), '\"' || m.reference || '\"',"
+    " '\"' || m.reference || '-' || n || '\"'), 'UTF8')"
+}
+ACCEPTED = {
+    "body": "m.content", "number": "n", "status": "'accepted'", "attempts": "1",
+    "finished_at": "now()", "sha256": "repeat('0', 64)",
+}  # fmt: skip
+RECEIPTS = f"""
     INSERT INTO {RECEIPT} (invoice_id, number, receipt_number, total_receipts, internal_data,
         signature, signed_at, scu_id, created_at)
     SELECT {{first}} + n, n, n, n, 'A2B3C4D5E6F7G2H3I4J5K6L7M2', 'V249J39CFJ48HE2W', now(),
@@ -82,21 +79,22 @@ def _last(cursor: Any, table: str) -> int:
     return int(cursor.fetchone()[0])
 
 
-def _copy(
-    cursor: Any, table: str, model: str, changes: Mapping[str, str], source: Mapping[str, int],
-    but: str = "",
-) -> None:  # fmt: skip
-    cursor.execute(f"SELECT * FROM {table} LIMIT 0")
-    names = [column.name for column in cursor.description if column.name != but]
-    values = ", ".join(changes.get(name, f"m.{name}") for name in names)
-    cursor.execute(
-        f"INSERT INTO {table} ({', '.join(names)}) SELECT {values}"
-        f" FROM generate_series(1, %(times)s) n CROSS JOIN {model} m ORDER BY n",
-        source,
-    )
-    if not but:
-        sequence = f"pg_get_serial_sequence('{table}', 'id')"
-        cursor.execute(f"SELECT setval({sequence}, (SELECT max(id) FROM {table}))")
+@dataclass(frozen=True)
+class Copier:
+    cursor: Any
+    source: dict[str, int]
 
-
-assert len(SKUS) == 5
+    def copy(self, table: str, model: str, changes: Mapping[str, str]) -> None:
+        """Insert the model's rows again and again, with these columns changed (n counts)."""
+        cursor, has_key = self.cursor, "id" in changes
+        cursor.execute(f"SELECT * FROM {table} LIMIT 0")
+        names = [each.name for each in cursor.description if has_key or each.name != "id"]
+        values = ", ".join(changes.get(name, f"m.{name}") for name in names)
+        cursor.execute(
+            f"INSERT INTO {table} ({', '.join(names)}) SELECT {values}"
+            f" FROM generate_series(1, %(times)s) n CROSS JOIN ({model}) m ORDER BY n",
+            self.source,
+        )
+        if has_key:
+            sequence = f"pg_get_serial_sequence('{table}', 'id')"
+            cursor.execute(f"SELECT setval({sequence}, (SELECT max(id) FROM {table}))")

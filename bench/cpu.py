@@ -59,3 +59,9 @@ class Meter:
     def spent(self) -> dict[str, float]:
         now = self._read()
         return {name: now[name] - self.before[name] for name in now}
+
+
+def busy_seconds() -> float:
+    """CPU time of the whole machine: all but idle and waiting for the disk."""
+    times = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return (sum(times) - times[3] - times[4]) / TICKS_PER_S

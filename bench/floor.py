@@ -61,7 +61,7 @@ def script(url: str, invoice_id: int) -> str:
 
 
 def _row(cursor: Any, table: str, where: str) -> list[dict[str, str]]:
-    """Rows as SQL literals, without their key. A time is now: a colon means something to pgbench."""
+    """Rows as SQL literals, without their key. Times become now(): pgbench reads colons."""
     cursor.execute(f"SELECT * FROM {table} WHERE {where}")
     names, found = [column.name for column in cursor.description], cursor.fetchall()
     cursor.execute(

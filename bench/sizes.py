@@ -9,7 +9,7 @@ class Sizes:
     warm_s: float = 4.0
     accept_s: float = 6.0
     accept_devices: int = 200
-    wait_s: float = 5.0
+    wait_s: float = 4.0
     wait_tills: int = 8
     # Lanes, and messages in each of them.
     drains: tuple[tuple[int, int], ...] = ((1, 100), (50, 200), (500, 20))
@@ -23,7 +23,7 @@ class Sizes:
     @property
     def devices(self) -> int:
         most = max(lanes for lanes, _ in self.drains)
-        return max(self.accept_devices, self.wait_tills, most, self.small_lanes + 1)
+        return max(self.accept_devices, self.wait_tills, most, self.small_lanes + 2)
 
 
 FULL = Sizes()

@@ -132,7 +132,7 @@ def _set_up_django(world: World) -> None:
     log = world.folder / "migrate.log"
     argv = [sys.executable, "manage.py", "migrate", "--noinput"]
     run_quiet(Spec("migrate", argv, log, world.env))
-    os.environ.update(world.env | {"LOG_LEVEL": "ERROR"})
+    os.environ.update({**world.env, "LOG_LEVEL": "ERROR"})
     import django
 
     django.setup()

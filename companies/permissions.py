@@ -20,7 +20,8 @@ class HasScope(BasePermission):
         if request.auth is None:
             return False
         needed: Mapping[str, Scope | tuple[Scope, ...]] = getattr(view, "scopes", {})
-        allowed = needed.get(request.method or "")
+        method = "GET" if request.method == "HEAD" else request.method
+        allowed = needed.get(method or "")
         if allowed is None:
             return request.method == "OPTIONS" or request.method not in view.allowed_methods
         accepted = (allowed,) if isinstance(allowed, Scope) else allowed

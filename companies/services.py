@@ -1,6 +1,6 @@
 """Onboarding and what a company's owner may change."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -83,14 +83,25 @@ def issue_token(
                 Problem("scopes", f"Not available: {unknown}", f"Choose from {COMPANY_SCOPES}.")
             ],
         )
-    if expires_at is not None and expires_at <= timezone.now():
+    if expires_at is not None and not _is_near_future(expires_at):
         raise Invalid(
-            "The token would be expired already.",
-            problems=[Problem("expires_at", "It lies in the past.", "Give a future time.")],
+            "The token cannot expire then.",
+            problems=[
+                Problem(
+                    "expires_at",
+                    "It lies in the past, or over a century ahead.",
+                    "Give a time within the next years.",
+                )
+            ],
         )
     return ApiToken.issue(
         name=name, scopes=scopes, company=company, device=device, expires_at=expires_at
     )
+
+
+def _is_near_future(moment: datetime) -> bool:
+    now = timezone.now()
+    return now < moment < now + timedelta(days=36_500)
 
 
 def revoke_token(token: ApiToken) -> None:

@@ -37,6 +37,11 @@ class InitialisationLost(Upstream):
     )
 
 
+class AmbiguousSerial(Conflict):
+    code = "ambiguous_serial"
+    help = "Use a token of the company that owns the device."
+
+
 class NotInitialised(Conflict):
     code = "device_not_initialised"
     help = "POST /api/device/init/ first."

@@ -136,6 +136,18 @@ class Call(models.Model):
                 condition=Q(transmission__isnull=False),
             ),
             models.Index(fields=["started_at"], name="call_started"),
+            # Latency percentiles of the dashboard.
+            models.Index(
+                fields=["device", "started_at"],
+                include=["elapsed_ms"],
+                name="call_latency",
+                condition=Q(endpoint="sales_save"),
+            ),
+            models.Index(
+                fields=["company", "reference"],
+                name="call_reference",
+                condition=~Q(reference=""),
+            ),
         ]
 
     def __str__(self) -> str:

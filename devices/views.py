@@ -1,5 +1,6 @@
 from typing import Any
 
+import msgspec
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -13,6 +14,7 @@ from core.openapi import describe, page_of
 from core.views import ListView
 
 from . import services
+from .errors import AmbiguousSerial
 from .initialisation import initialise
 from .models import Device
 from .schemas import (
@@ -20,6 +22,7 @@ from .schemas import (
     ImportKeyInput,
     InitInput,
     KeyOutput,
+    Serial,
     StateInput,
     TestInput,
     TestOutput,
@@ -29,10 +32,21 @@ from .schemas import (
 def visible_device(token: ApiToken, serial: str) -> Device:
     """The device, if the token may see it; another company's does not exist."""
     devices: Any = Device.objects.visible_to(token).select_related("company", "branch")
-    device: Device | None = devices.filter(serial=serial).first()
-    if device is None:
+    found: list[Device] = list(devices.filter(serial=serial)[:2])
+    if not found:
         raise NotFound(f"There is no device {serial!r}.")
-    return device
+    if len(found) > 1:
+        # Serials are unique in a company only, and the operator sees all companies.
+        raise AmbiguousSerial(f"Several companies have a device {serial!r}.")
+    return found[0]
+
+
+def check_serial(serial: str) -> None:
+    """A serial in an address obeys the rules of one in a body."""
+    try:
+        msgspec.convert(serial, Serial)
+    except msgspec.ValidationError as exc:
+        raise NotFound(f"{serial!r} cannot be a serial.") from exc
 
 
 def check_binding(token: ApiToken, serial: str) -> None:
@@ -83,6 +97,7 @@ class ImportKeyView(APIView):
     )
     def post(self, request: Request, serial: str) -> Response:
         data = decode(request, ImportKeyInput)
+        check_serial(serial)
         check_binding(token_of(request), serial)
         company = company_of(request, data.company)
         device = services.import_key(

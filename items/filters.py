@@ -2,6 +2,8 @@ from typing import Any
 
 import django_filters as filters
 
+from core.filters import WholeNumberFilter
+
 from .models import Classification, Item, StockMovement
 
 STATES = ("draft", "queued", "registered", "refused")
@@ -36,10 +38,11 @@ class StockFilter(filters.FilterSet):
 
 class ClassificationFilter(filters.FilterSet):
     search = filters.CharFilter(method="matching")
+    level = WholeNumberFilter()
 
     class Meta:
         model = Classification
-        fields = ("level", "is_active")
+        fields = ("is_active",)
 
     def matching(self, rows: Any, name: str, value: str) -> Any:
         """A code by its beginning, a name by any part."""

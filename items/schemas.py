@@ -167,7 +167,7 @@ class StockInput(Struct, forbid_unknown_fields=True):
     ]
     lines: Annotated[list[StockLineInput], Meta(min_length=1, max_length=500)]
     reason: Annotated[str, Meta(max_length=400)] = ""
-    occurred_at: datetime | None = None
+    occurred_at: Annotated[datetime, Meta(tz=True)] | None = None
     device: Serial = ""
     company: CompanyPin = ""
 

@@ -3,6 +3,7 @@ from typing import Any
 import django_filters as filters
 from django.db.models import Q
 
+from core.filters import WholeNumberFilter
 from devices.models import Call
 
 # In the database an exchange without an outcome has an empty one.
@@ -13,13 +14,13 @@ class CallFilter(filters.FilterSet):
     device = filters.CharFilter(field_name="device__serial")
     endpoint = filters.CharFilter()
     reference = filters.CharFilter()
-    number = filters.NumberFilter()
+    number = WholeNumberFilter()
     code = filters.CharFilter()
     outcome = filters.ChoiceFilter(choices=OUTCOMES, method="by_outcome")
     started_from = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="gte")
     started_to = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="lt")
-    status = filters.NumberFilter(field_name="http_status")
-    min_ms = filters.NumberFilter(field_name="elapsed_ms", lookup_expr="gte")
+    status = WholeNumberFilter(field_name="http_status")
+    min_ms = WholeNumberFilter(field_name="elapsed_ms", lookup_expr="gte")
     search = filters.CharFilter(method="by_text", label="Words in reason, reference or answer")
 
     class Meta:

@@ -132,7 +132,11 @@ class Transmission(models.Model):
                 "lane", F("number").asc(nulls_last=True), "id",
                 name="transmission_head", condition=Q(status__in=OPEN),
             ),
-            models.Index(fields=["status", "finished_at"], name="transmission_finished"),
+            models.Index(
+                fields=["lane", "status", "finished_at"],
+                include=["created_at"],
+                name="transmission_finished",
+            ),
         ]  # fmt: skip
 
     def __str__(self) -> str:

@@ -4,6 +4,7 @@ import hashlib
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from core.errors import Problem
 from devices.models import Device
@@ -71,7 +72,8 @@ def _leave(invoice: Invoice, *, to: str, reason: str, error: Any) -> None:
     """Take the current version out of use, once."""
     mine = Invoice.objects.filter(pk=invoice.pk, state=State.ACTIVE, is_current=True)
     current = to != State.SUPERSEDED
-    if not mine.update(state=to, state_reason=reason, is_current=current):
+    now = timezone.now()
+    if not mine.update(state=to, state_reason=reason, state_at=now, is_current=current):
         raise error(f"The sale is {Invoice.objects.get(pk=invoice.pk).status}.")
 
 

@@ -1,6 +1,7 @@
 from typing import Any
 
 import django_filters as filters
+from django.db.models import Q
 
 from core.filters import WholeNumberFilter
 from outbox.models import Status
@@ -34,6 +35,6 @@ class InvoiceFilter(filters.FilterSet):
         return queryset.filter(transmission__status__in=wanted, state=State.ACTIVE)
 
     def by_change(self, queryset: Any, name: str, value: Any) -> Any:
-        return queryset.filter(transmission__finished_at__gte=value) | queryset.filter(
-            created_at__gte=value
-        )
+        """Made, decided by KRA, or decided by people since then."""
+        decided = Q(transmission__finished_at__gte=value) | Q(state_at__gte=value)
+        return queryset.filter(decided | Q(created_at__gte=value))

@@ -82,6 +82,7 @@ class Invoice(models.Model):
     is_current = models.BooleanField(default=True)
     state = models.CharField(max_length=10, choices=State.choices, default=State.ACTIVE)
     state_reason = models.CharField(max_length=400, blank=True)
+    state_at = models.DateTimeField(null=True, blank=True)
     is_training = models.BooleanField(default=False)
     # None for training: that never reaches KRA's books.
     transmission = models.OneToOneField(

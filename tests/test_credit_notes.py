@@ -3,6 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import close_old_connections
@@ -40,7 +41,7 @@ def held(shop, reference):
     return found
 
 
-SALES = [
+SALES: list[tuple[str, Any]] = [
     ("walk-in", {}),
     ("buyer with a PIN", {"customer": PIN}),
     ("buyer with a name only", {"customer": {"name": "Baraka"}}),
@@ -72,8 +73,8 @@ def test_it_credits_whole_sales_of_every_kind(open_shop, profile):
         assert [note[name] for name in same] == [sold[name] for name in same], case
         ours, theirs = held(shop, f"S-{number}"), held(shop, f"C-{number}")
         assert (theirs["kind"], theirs["original"]) == ("R", ours["number"])
-        same = ("total", "tax", "buyer_pin", "buyer_name")
-        assert [theirs[name] for name in same] == [ours[name] for name in same]
+        for name in ("total", "tax", "buyer_pin", "buyer_name"):
+            assert theirs[name] == ours[name], case
 
     shop.deliver()
     assert not Transmission.objects.exclude(status="accepted").exists()

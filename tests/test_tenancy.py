@@ -250,7 +250,6 @@ def test_no_company_token_can_become_the_operators(alpha):
     assert not ApiToken.objects.filter(name="root").exists()
 
 
-@pytest.mark.xfail(strict=True, reason="the operator's door takes the first device of that serial")
 def test_the_operator_names_the_company_when_a_serial_is_not_enough(open_till):
     """Serials are unique in a company only: the wrong shop could be stopped."""
     shops = [open_till("A000000001A", "dvc-1"), open_till("B000000002B", "dvc-1")]

@@ -28,6 +28,7 @@ TYPES = {
 NEEDS_REASON = ("adjustment_in", "adjustment_out", "waste")
 REMARKS = {"opening": "Opening stock"}
 CLOCK_SKEW = timedelta(minutes=5)
+OLDEST = timedelta(days=3650)
 LARGEST = {"quantity": Decimal(10) ** 11, "unit_price": Decimal(10) ** 13}
 
 
@@ -90,6 +91,8 @@ def _check(order: Adjustment) -> None:
         problems.append(Problem("reason", "An adjustment needs a reason.", "Say why."))
     if order.occurred_at > timezone.now() + CLOCK_SKEW:
         problems.append(Problem("occurred_at", "It lies in the future.", "Check the clock."))
+    if order.occurred_at < timezone.now() - OLDEST:
+        problems.append(Problem("occurred_at", "It is over ten years old.", "Check the year."))
     for place, line in enumerate(order.lines):
         problems += _amount_problems(f"lines[{place}]", line)
     if problems:

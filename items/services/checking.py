@@ -119,7 +119,7 @@ def _check_together(checked: Checked, lists: Lists) -> None:
     values = checked.values
     letter, rate = values.get("tax"), values.pop("rate", None)
     if letter and rate is not None and rate != lists.rates[letter]:
-        reason = f"KRA's rate of {letter} is {lists.rates[letter].normalize():f} %, not {rate:f} %."
+        reason = f"KRA's rate of {letter} is {lists.rates[letter].normalize():f} %, not {rate} %."
         checked.problems.append(Problem("rate", reason, "Correct the rate or the tax letter."))
     checked.opening_stock = values.pop("opening_stock", Decimal(0))
     if checked.opening_stock and values.get("product_type") == ProductType.SERVICE:

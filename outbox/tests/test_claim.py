@@ -283,6 +283,30 @@ def test_a_late_worker_does_not_touch_the_next_attempt(
     assert Device.objects.get().state == Device.State.ACTIVE
 
 
+@pytest.mark.parametrize(("_case", "reply", "code"), LATE_ANSWERS)
+def test_only_the_latest_of_two_attempts_that_are_sending_decides(
+    lease, debt, another_worker, kra, _case, reply, code
+):
+    """Both are in the state `sending`: nothing but the count of attempts tells them apart."""
+    row = debt("R-1")
+    late = claimed(lease)
+
+    def meanwhile():
+        kra.replies.appendleft(reply)
+        send(late)
+        row.refresh_from_db()
+        assert (row.status, row.attempts, verdicts()) == (Status.SENDING, 3, [])
+        return said("990", "the latest word")
+
+    kra.script(NOT_HELD, meanwhile)
+    another_worker()
+
+    row.refresh_from_db()
+    assert (row.status, row.error_code, verdicts()) == (Status.QUEUED, "990", [])
+    assert Lane.objects.get().last_number == 0
+    assert Device.objects.get().state == Device.State.ACTIVE
+
+
 LATE_LOOKUPS = [
     ("found", holds("R-1")),
     ("another", holds("R-9")),
@@ -313,6 +337,33 @@ def test_a_late_look_up_decides_nothing(
     row.refresh_from_db()
     assert (row.status, row.number) == (Status.ACCEPTED, 1)
     assert verdicts() == ["accepted R-1 ABCDEFGHIJKLMNOP"]
+    assert Device.objects.get().state == Device.State.ACTIVE
+
+
+@pytest.mark.parametrize(("_case", "reply"), LATE_LOOKUPS)
+def test_only_the_latest_of_two_look_ups_decides(
+    lane, debt, deliver, another_worker, pass_time, kra, _case, reply
+):
+    row = debt("R-1")
+    kra.script(LOST)
+    deliver()
+    pass_time()
+    lease = Lease.take(lane.pk)
+    assert lease is not None
+    late = claimed(lease)
+
+    def meanwhile():
+        kra.replies.appendleft(reply)
+        look_up(late)
+        row.refresh_from_db()
+        assert (row.status, row.attempts, verdicts()) == (Status.UNKNOWN, 3, [])
+        return holds("R-9")
+
+    kra.script(meanwhile)
+    another_worker()
+
+    row.refresh_from_db()
+    assert (row.status, verdicts()) == (Status.CONFLICT, [])
     assert Device.objects.get().state == Device.State.ACTIVE
 
 

@@ -8,7 +8,7 @@ from sales import acceptance, corrections
 from sales.errors import NotCorrectable, NotReady, NotVoidable, ReferenceReused, SaleInvalid
 from sales.models import Invoice, InvoiceLine
 from sales.outputs import PreviewOutput, invoice_output, preview_amounts
-from sales.schemas import PreviewInput, SaleContent
+from sales.schemas import PreviewInput, SaleContent, SaleInput
 
 from . import shop
 from .conftest import read
@@ -23,6 +23,7 @@ SALES = [(case, {"lines": lines} | more) for case, lines, more, _ in EXAMPLES]
 @pytest.mark.parametrize(("_case", "sale"), [*SALES, ("everything at once", FULL)])
 def test_a_preview_promises_what_is_sold(device, accept, _case, sale):
     basket, problems = acceptance.preview(device, msgspec.convert(sale, PreviewInput))
+    assert basket is not None
     assert not Invoice.objects.exists()
     shown = PreviewOutput(is_valid=True, problems=[], warnings=[])
     preview_amounts(shown, basket, acceptance.new_lines(basket))
@@ -56,7 +57,7 @@ def test_a_reference_is_free_in_another_branch(device, accept):
     other.save()
 
     sale = {"reference": "T-1", "lines": [{"item": "KETTLE", "quantity": "1"}]}
-    made = acceptance.create_sale(other, msgspec.convert(sale, acceptance.SaleInput))
+    made = acceptance.create_sale(other, msgspec.convert(sale, SaleInput))
 
     assert not made.is_replay
     assert Invoice.objects.filter(reference="T-1").count() == 2
@@ -68,7 +69,7 @@ def test_a_repeat_from_another_device_is_not_the_same_sale(device, accept):
     sale = {"reference": "T-1", "lines": [{"item": "KETTLE", "quantity": "1"}]}
 
     with pytest.raises(ReferenceReused):
-        acceptance.create_sale(other, msgspec.convert(sale, acceptance.SaleInput))
+        acceptance.create_sale(other, msgspec.convert(sale, SaleInput))
 
     assert Invoice.objects.count() == 1
 

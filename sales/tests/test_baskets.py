@@ -1,6 +1,7 @@
 """From what a till sent to what is sold: worked examples, and what holds for any price."""
 
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,7 +16,7 @@ from sales.schemas import SaleContent
 from sales.tax import Convention, Line, compute
 
 # The case, the lines, the rest, and per line: price, supply, discount, taxable, tax, total.
-EXAMPLES = [
+EXAMPLES: list[tuple[str, Any, Any, list[str]]] = [
     ("catalogue price", [{"item": "KETTLE", "quantity": "2"}], {},
      ["2320.00 4640.00 0.00 4000.00 640.00 4640.00"]),
     ("tax inside", [{"item": "KETTLE", "quantity": "3", "unit_price": "100"}],
