@@ -4,12 +4,14 @@ import argparse
 import dataclasses
 import importlib
 import os
+import signal
 import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 
 from bench import report
 from bench.cpu import Meter, busy_seconds
@@ -17,6 +19,7 @@ from bench.shops import open_shops
 from bench.sizes import FULL, QUICK, Sizes
 from bench.world import World, open_world, run_sql
 from local.console import Problem, say, step
+from local.console import report as tell
 
 PARTS = ("accept", "wait", "drain", "read")
 RESULTS = Path(__file__).parent / "RESULTS.md"
@@ -25,6 +28,7 @@ BUSY = 0.7
 
 def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, _leave)
     warnings.filterwarnings("ignore", message="No directory at")
     sizes = QUICK if options.quick else FULL
     if options.rounds:
@@ -37,15 +41,16 @@ def main(argv: Sequence[str]) -> int:
                 about.insert(1, report.machine(_versions(world)))
                 parts = _measure(world, names, sizes)
         except Problem as problem:
-            # Here, not in main: the log that tells the reason is about to go.
-            from local.console import report as tell
-
-            return tell(problem)
+            return tell(problem)  # here: the log that tells the reason is about to go
     about.append(_how(options.quick, sizes))
     say("\n".join(about))
     if options.write:
         report.write(RESULTS, parts, about)
-    return 0
+    return int(any(not part.rows for part in parts))
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(128 + number)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,7 +70,11 @@ def _measure(world: World, names: Sequence[str], sizes: Sizes) -> list[report.Pa
     for name in (part for part in PARTS if part in names):
         some = tills[: sizes.accept_devices] if name == "accept" else tills
         others = Others(world)
-        part = importlib.import_module(f"bench.{name}").measure(world, some, sizes)
+        try:
+            part = importlib.import_module(f"bench.{name}").measure(world, some, sizes)
+        except Problem as problem:
+            part = report.Part(f"{name}: FAILED", [str(problem)], [])
+            tell(problem)
         parts.append(dataclasses.replace(part, notes=[*part.notes, others.told()]))
         say(f"\n{report.text_of(parts[-1])}")
     return parts

@@ -2,8 +2,8 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -65,51 +65,40 @@ def measure(world: World, tills: Sequence[Till], sizes: Sizes) -> Part:
 
 def _drain(bench: Bench, lanes: int, each: int, run: str) -> None:
     some, ideal = bench.tills[:lanes], ideal_s(each, lanes)
-    with _warm_worker(bench, run) as worker:
+    with warm_worker(bench, run) as worker:
         total = owe_sales(bench.cursor, some, each, run)
         roots = bench.world.roots(worker=worker)
         meter, bench.most_connections = Meter(roots), 0
         if lanes == WORKER_THREADS:
             fresh = bench.tills[-2]
             bench.errand = (ideal / 4, lambda: accept(fresh, f"FRESH-{run}"))
-        _ring_until(bench, lambda: not _count(bench, OPEN), seconds=4 * ideal + 30)
+        _ring_until(bench, lambda: not _is_any(bench, OPEN), seconds=4 * ideal + 30)
         spent = meter.spent()
     done = _finished(bench, run)
     if len(done) != total:
         raise Problem(f"{len(done)} of {total} were delivered in {4 * ideal + 30:.0f} s.")
-    key, ms = f"{lanes} ", 1000 / total
-    bench.figures[key + "ratio"].append(ideal / (max(done) - bench.started_at))
-    for name in ("worker", "postgres", "redis", "simulator"):
-        bench.figures[key + name].append(spent.get(name, 0.0) * ms)
-    ours = sum(spent.get(name, 0.0) for name in ("worker", "postgres", "redis"))
-    bench.figures[key + "all"].append(ours * ms)
-    bench.figures[key + "connections"].append(bench.most_connections)
+    bench.figures[f"{lanes} ratio"].append(ideal / (max(done) - bench.started_at))
+    bench.figures[f"{lanes} connections"].append(bench.most_connections)
     bench.figures["fresh"] += _waits(bench, f"FRESH-{run}")
+    _note_cpu(bench.figures, lanes, {name: s * 1000 / total for name, s in spent.items()})
 
 
-class _warm_worker:
+def _note_cpu(figures: Figures, lanes: int, ms: dict[str, float]) -> None:
+    for name in ("worker", "postgres", "redis", "simulator"):
+        figures[f"{lanes} {name}"].append(ms.get(name, 0.0))
+    ours = (ms.get(name, 0.0) for name in ("worker", "postgres", "redis"))
+    figures[f"{lanes} all"].append(sum(ours))
+
+
+@contextmanager
+def warm_worker(bench: Bench, run: str) -> Iterator[int]:
     """A fresh worker whose threads have their connections: each has delivered something."""
-
-    def __init__(self, bench: Bench, run: str) -> None:
-        self.bench, self.run = bench, run
-        self.worker = bench.world.worker()
-
-    def __enter__(self) -> int:
-        bench = self.bench
-        settle(bench.world)
-        bench.world.latency(int(RTT_S * 1000))
-        pid = self.worker.__enter__()
-        try:
-            some = bench.tills[: 2 * WORKER_THREADS]
-            owe_sales(bench.cursor, some, 1, f"W{self.run}")
-            _ring_until(bench, lambda: not _count(bench, OPEN), seconds=60)
-        except BaseException:
-            self.__exit__()
-            raise
-        return pid
-
-    def __exit__(self, *_: object) -> None:
-        self.worker.__exit__(None, None, None)
+    settle(bench.world)
+    bench.world.latency(int(RTT_S * 1000))
+    with bench.world.worker() as pid:
+        owe_sales(bench.cursor, bench.tills[: 2 * WORKER_THREADS], 1, f"W{run}")
+        _ring_until(bench, lambda: not _is_any(bench, OPEN), seconds=60)
+        yield pid
 
 
 def _ring_until(bench: Bench, is_over: Callable[[], bool], *, seconds: float) -> None:
@@ -132,7 +121,7 @@ def _ring_until(bench: Bench, is_over: Callable[[], bool], *, seconds: float) ->
             next_sweep += SWEEP_EVERY_S
 
 
-def _count(bench: Bench, where: str, **facts: Any) -> bool:
+def _is_any(bench: Bench, where: str, **facts: Any) -> bool:
     bench.cursor.execute(f"SELECT 1 FROM outbox_transmission WHERE {where} LIMIT 1", facts)
     return bench.cursor.fetchone() is not None
 
@@ -167,11 +156,11 @@ def _fairness(bench: Bench, run: str) -> None:
     sizes, tills = bench.sizes, bench.tills
     small = tills[: sizes.small_lanes]
     ideal = ideal_s(sizes.small_each, sizes.small_lanes)
-    with _warm_worker(bench, run):
+    with warm_worker(bench, run):
         owe_sales(bench.cursor, tills[-1:], sizes.long_backlog, f"{run}long")
         total = owe_sales(bench.cursor, small, sizes.small_each, f"{run}small")
         late = f"lane_id <> {tills[-1].lane_id} AND {OPEN}"
-        _ring_until(bench, lambda: not _count(bench, late), seconds=4 * ideal + 30)
+        _ring_until(bench, lambda: not _is_any(bench, late), seconds=4 * ideal + 30)
     done = _finished(bench, f"{run}small")
     if len(done) != total:
         raise Problem(f"{len(done)} of {total} messages of the small lanes were delivered.")

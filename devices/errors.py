@@ -42,10 +42,5 @@ class AmbiguousSerial(Conflict):
     help = "Use a token of the company that owns the device."
 
 
-class NotInitialised(Conflict):
-    code = "device_not_initialised"
-    help = "POST /api/device/init/ first."
-
-
 class WrongState(Conflict):
     code = "wrong_device_state"

@@ -1,6 +1,5 @@
 """OSCU devices, their keys, and the record of every exchange with KRA."""
 
-from typing import Any
 
 from django.db import models
 from django.db.models import Q
@@ -152,7 +151,3 @@ class Call(models.Model):
 
     def __str__(self) -> str:
         return f"{self.endpoint} {self.code or self.outcome or 'open'}"
-
-
-def current_key(device: Device) -> Any:
-    return device.signing_keys.filter(retired_at=None).first()

@@ -28,11 +28,8 @@ _pool = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="deliver")
 
 def wait_for(row: Transmission, seconds: float) -> Transmission:
     """Deliver until the row is settled or `seconds` are over; return the row as it is then."""
-    return _wait(row.lane_id, row.pk, seconds)
-
-
-def _wait(lane_id: int, pk: int, seconds: float) -> Transmission:
     until = time.monotonic() + seconds
+    lane_id, pk = row.lane_id, row.pk
     row = Transmission.objects.get(pk=pk)
     if _is_hopeless(lane_id):
         return row
