@@ -89,10 +89,11 @@ class Copier:
         cursor, has_key = self.cursor, "id" in changes
         cursor.execute(f"SELECT * FROM {table} LIMIT 0")
         names = [each.name for each in cursor.description if has_key or each.name != "id"]
+        order = "" if has_key else "ORDER BY n"  # many rows a copy: they belong side by side
         values = ", ".join(changes.get(name, f"m.{name}") for name in names)
         cursor.execute(
             f"INSERT INTO {table} ({', '.join(names)}) SELECT {values}"
-            f" FROM generate_series(1, %(times)s) n CROSS JOIN ({model}) m ORDER BY n",
+            f" FROM generate_series(1, %(times)s) n CROSS JOIN ({model}) m {order}",
             self.source,
         )
         if has_key:

@@ -1,6 +1,5 @@
 """OSCU devices, their keys, and the record of every exchange with KRA."""
 
-
 from django.db import models
 from django.db.models import Q
 

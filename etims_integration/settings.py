@@ -198,6 +198,8 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Post sales; get KRA's signature. Money is a string with two decimals.",
     "VERSION": "0.1.0",
     "OAS_VERSION": "3.1.0",
+    # Group the operations by noun.
+    "SCHEMA_PATH_PREFIX": r"/api/",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -2,6 +2,7 @@
 
 import pytest
 from cryptography.fernet import Fernet
+from django.core.checks import run_checks
 
 from core.checks import encryption_keys, production_settings
 
@@ -63,3 +64,12 @@ def test_it_refuses_what_is_unsafe_in_production(safe, _case, name, value, id):
 
     assert error.id == id
     assert error.hint
+
+
+@pytest.mark.parametrize(("is_deploy", "expected"), [(True, {"etims.E002"}), (False, set())])
+def test_they_run_with_the_check_of_a_deployment(safe, is_deploy, expected):
+    safe.DEBUG = True
+
+    found = {each.id for each in run_checks(include_deployment_checks=is_deploy)}
+
+    assert {id for id in found if str(id).startswith("etims.")} == expected
