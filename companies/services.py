@@ -123,12 +123,22 @@ def add_member(
     if user is None:
         if password is not None:
             _check_password(password)
-        user = users.create_user(username=username, email=email, password=password)
+        user = _new_user(username, email, password)
     try:
         with transaction.atomic():
             return Member.objects.create(company=company, user=user, role=role)
     except IntegrityError as exc:
         raise MemberExists(f"{username} has a role in this company already.") from exc
+
+
+def _new_user(username: str, email: str, password: str | None) -> Any:
+    users = get_user_model().objects
+    try:
+        with transaction.atomic():
+            return users.create_user(username=username, email=email, password=password)
+    except IntegrityError:
+        # Another request made the same person a moment ago.
+        return users.get(username=username)
 
 
 def _check_password(password: str) -> None:

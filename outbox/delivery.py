@@ -130,12 +130,25 @@ def may_send(lane: Lane, now: datetime) -> bool:
     return not breaker.is_open(host_of(lane.device))
 
 
-def _claim_send(row: Transmission, lane: Lane, handler: Handler, now: datetime) -> Claim:
-    if row.body is None:
-        # Rule N3: the next number is last accepted + 1, and only an acceptance spends it.
-        row.number = handler.next_number(row, lane)
+def _freeze(row: Transmission, lane: Lane, handler: Handler) -> bool:
+    """Take the number and build the bytes, for good. False: it cannot be said in KRA's words, and
+    must not hold up those behind it.
+    """
+    # Rule N3: the next number is last accepted + 1, and only an acceptance spends it.
+    row.number = handler.next_number(row, lane)
+    try:
         row.body = handler.build(row, row.number)
-        row.sha256 = hashlib.sha256(row.body).hexdigest()
+    except ValueError as exc:
+        log.exception("cannot be built", extra={"kind": row.kind, "reference": row.reference})
+        settle_error(row, handler, Rejected("cannot_build", f"The message cannot be built: {exc}"))
+        return False
+    row.sha256 = hashlib.sha256(row.body).hexdigest()
+    return True
+
+
+def _claim_send(row: Transmission, lane: Lane, handler: Handler, now: datetime) -> "Claim | bool":
+    if row.body is None and not _freeze(row, lane, handler):
+        return True
     body = bytes(row.body)
     if hashlib.sha256(body).hexdigest() != row.sha256:
         raise RuntimeError(f"The frozen bytes of transmission {row.pk} were changed.")

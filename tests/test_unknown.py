@@ -194,3 +194,15 @@ def test_kra_down_for_long_delays_and_loses_nothing(shop, settings):
 
     assert_each_once(shop, *references)
     assert Invoice.objects.count() == 20
+
+
+def test_a_message_that_cannot_be_built_does_not_hold_up_its_lane(shop):
+    broken, behind = shop.sell("T-1"), shop.sell("T-2")
+    Transmission.objects.filter(pk=broken.transmission_id).update(content=b"{}")
+
+    shop.deliver()
+
+    assert [shop.status(broken), shop.status(behind)] == ["refused", "signed"]
+    assert_each_once(shop, "T-2")
+    trouble = shop.get(f"/api/invoices/{broken.pk}/").json()["trouble"]
+    assert (trouble["code"], "cannot be built" in trouble["message"]) == ("cannot_build", True)

@@ -1,5 +1,6 @@
 """Stock booked by hand: opening stock, adjustments, purchases, waste."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,6 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from companies.models import Branch
 from core.errors import Invalid, Problem
 from devices.models import Device
 from items.errors import MovementReferenceReused, NothingToMove, UnknownItems
@@ -29,6 +31,7 @@ NEEDS_REASON = ("adjustment_in", "adjustment_out", "waste")
 REMARKS = {"opening": "Opening stock"}
 CLOCK_SKEW = timedelta(minutes=5)
 OLDEST = timedelta(days=3650)
+LARGEST_VALUE = Decimal(10) ** 15
 LARGEST = {"quantity": Decimal(10) ** 11, "unit_price": Decimal(10) ** 13}
 
 
@@ -62,7 +65,10 @@ def adjust_stock(device: Device, order: Adjustment) -> Booked:
     NothingToMove, and MovementReferenceReused when the reference belongs to another movement.
     """
     _check(order)
+    # One at a time per branch: two requests with one reference must see each other.
+    Branch.objects.select_for_update(no_key=True).get(pk=device.branch_id)
     items = _items(device, order)
+    _check_sums(order, items)
     earlier = _earlier(device, order)
     if earlier is not None:
         _compare(earlier, order, items)
@@ -123,6 +129,20 @@ def _items(device: Device, order: Adjustment) -> dict[str, Item]:
     if problems:
         raise UnknownItems("Some items are not in the catalogue.", problems=problems)
     return items
+
+
+def _check_sums(order: Adjustment, items: dict[str, Item]) -> None:
+    """KRA's message holds one line per item, and one total: both must fit its fields."""
+    lines = [_line(items[line.sku], line) for line in order.lines]
+    quantities: dict[int, Decimal] = defaultdict(Decimal)
+    for line in lines:
+        quantities[line.item_id] += line.quantity
+    value = sum((line.quantity * line.unit_price for line in lines), Decimal(0))
+    too_many = max(quantities.values()) >= LARGEST["quantity"]
+    if too_many or value >= LARGEST_VALUE:
+        field, step = "quantity" if too_many else "unit_price", "Split the movement."
+        problem = Problem(f"lines[0].{field}", "The sum is larger than KRA's field.", step)
+        raise Invalid("The movement is not valid; nothing was booked.", problems=[problem])
 
 
 def _line(item: Item, line: Ordered) -> StockLine:

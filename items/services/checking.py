@@ -23,6 +23,8 @@ TYPE_NAMES = {name: value for value, name in ProductType.choices}
 # Rule I2(d): the gateway refuses the one-letter unit of its own list inside an item code.
 PIECES = {"U": "NO"}
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# What the opening stock may be worth: the messages to KRA carry 200 items.
+LARGEST_VALUE = Decimal(10) ** 13
 PLACES = {"price": (16, "money"), "opening_stock": (11, "a quantity")}
 
 
@@ -124,6 +126,9 @@ def _check_together(checked: Checked, lists: Lists) -> None:
     checked.opening_stock = values.pop("opening_stock", Decimal(0))
     if checked.opening_stock and values.get("product_type") == ProductType.SERVICE:
         problem = Problem("opening_stock", "A service has no stock.", "Leave it out.")
+        checked.problems.append(problem)
+    if checked.opening_stock * values.get("price", Decimal(0)) >= LARGEST_VALUE:
+        problem = Problem("opening_stock", "Its value is larger than KRA's field.", "Correct it.")
         checked.problems.append(problem)
 
 
