@@ -149,7 +149,7 @@ def _freeze(row: Transmission, lane: Lane, handler: Handler) -> bool:
 def _claim_send(row: Transmission, lane: Lane, handler: Handler, now: datetime) -> "Claim | bool":
     if row.body is None and not _freeze(row, lane, handler):
         return True
-    body = bytes(row.body)
+    body = bytes(row.body or b"")
     if hashlib.sha256(body).hexdigest() != row.sha256:
         raise RuntimeError(f"The frozen bytes of transmission {row.pk} were changed.")
     row.status, row.claimed_at = Status.SENDING, now
