@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 # A fresh sale goes before the backlog that the sweep rings for (Redis: 0 is the most urgent).
 FRESH, BACKLOG = 0, 6
-RING_ONCE_PER_S = 30
+RING_AGAIN_AFTER_S = 30
 SILENCE_S = 3.0
 
 _redis: redis.Redis | None = None
@@ -35,7 +35,7 @@ def ring(lane_id: int, *, priority: int = FRESH) -> bool:
     if time.monotonic() < _broken_until:
         return False
     try:
-        if not _connection().set(_key(lane_id), 1, nx=True, ex=RING_ONCE_PER_S):
+        if not _connection().set(_key(lane_id), 1, nx=True, ex=RING_AGAIN_AFTER_S):
             return False
         app.send_task("outbox.tasks.drain_lane", args=[lane_id], priority=priority)
     except (redis.RedisError, OperationalError, OSError):
