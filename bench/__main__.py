@@ -1,4 +1,4 @@
-"""./run bench [accept|wait|drain|read|all] [--quick] [--rounds N] [--write]"""
+"""./run bench [accept|wait|drain|read|all] [--quick|--half] [--rounds N] [--write]"""
 
 import argparse
 import dataclasses
@@ -16,7 +16,7 @@ from types import FrameType
 from bench import report
 from bench.cpu import Meter, busy_seconds
 from bench.shops import open_shops
-from bench.sizes import FULL, QUICK, Sizes
+from bench.sizes import FULL, HALF, QUICK, Sizes
 from bench.world import World, open_world, run_sql
 from local.console import Problem, say, step
 from local.console import report as tell
@@ -30,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
     signal.signal(signal.SIGTERM, _leave)
     warnings.filterwarnings("ignore", message="No directory at")
-    sizes = QUICK if options.quick else FULL
+    sizes = QUICK if options.quick else HALF if options.half else FULL
     if options.rounds:
         sizes = dataclasses.replace(sizes, rounds=options.rounds)
     names = PARTS if "all" in options.part else options.part
@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
                 parts = _measure(world, names, sizes)
         except Problem as problem:
             return tell(problem)  # here: the log that tells the reason is about to go
-    about.append(_how(options.quick, sizes))
+    about.append(_how(sizes, options))
     say("\n".join(about))
     if options.write:
         report.write(RESULTS, parts, about)
@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
     parser.add_argument("part", nargs="*", choices=[*PARTS, "all"], default=["all"])
     parser.add_argument("--quick", action="store_true", help="small sizes: proves that it works")
+    parser.add_argument("--half", action="store_true", help="smaller backlogs: about 15 minutes")
     parser.add_argument("--rounds", type=int, default=0, help="instead of 3 (quick: 1)")
     parser.add_argument("--write", action="store_true", help="write bench/RESULTS.md")
     return parser
@@ -106,8 +107,10 @@ def _load_before() -> str:
     return f"load average before the run {line}: the machine was {words}"
 
 
-def _how(quick: bool, sizes: Sizes) -> str:
-    size = "--quick sizes, no measurement to rely on" if quick else "full sizes"
+def _how(sizes: Sizes, options: argparse.Namespace) -> str:
+    size = "half sizes" if options.half else "full sizes"
+    if options.quick:
+        size = "--quick sizes, no measurement to rely on"
     return f"{size}, {sizes.rounds} interleaved rounds: median and min – max of the rounds"
 
 

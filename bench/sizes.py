@@ -1,4 +1,4 @@
-"""How much is measured: in full, and in little to try the benchmark itself."""
+"""How much is measured: in full, by half, and in little to try the benchmark itself."""
 
 from dataclasses import dataclass
 
@@ -27,6 +27,12 @@ class Sizes:
 
 
 FULL = Sizes()
+HALF = Sizes(
+    wait_s=3.0,
+    drains=((1, 60), (50, 100), (500, 12)),
+    long_backlog=500,
+    read_s=1.5,
+)
 QUICK = Sizes(
     rounds=1,
     warm_s=0.5,

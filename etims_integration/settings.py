@@ -137,8 +137,8 @@ KRA_HOSTS = {
         env.str("KRA_PRODUCTION_TOKEN_URL", default=""),
     ),
 }
-KRA_CONNECT_TIMEOUT = env.float("KRA_CONNECT_TIMEOUT", default=5.0)
-KRA_READ_TIMEOUT = env.float("KRA_READ_TIMEOUT", default=30.0)
+KRA_CONNECT_TIMEOUT = env.float("KRA_CONNECT_TIMEOUT", default=3.0)
+KRA_READ_TIMEOUT = env.float("KRA_READ_TIMEOUT", default=20.0)
 # Seconds per endpoint where the general read timeout does not fit (kra/profiles.py has the ids).
 KRA_READ_TIMEOUTS = {
     "item_class_list": env.float("KRA_CLASSIFICATION_TIMEOUT", default=300.0),
@@ -159,7 +159,7 @@ OUTBOX_KINDS = {
     "stock_level": "items.messages.StockLevelMessage",
 }
 # A lane's lease outlives one call; after a worker's death its lanes move again within it.
-OUTBOX_LEASE_MARGIN = env.float("OUTBOX_LEASE_MARGIN", default=10.0)
+OUTBOX_LEASE_MARGIN = env.float("OUTBOX_LEASE_MARGIN", default=5.0)
 # A lane gives its worker to others after this long, so that one long backlog starves nobody.
 OUTBOX_SLICE_SECONDS = env.float("OUTBOX_SLICE_SECONDS", default=10.0)
 OUTBOX_BACKOFF_BASE = env.float("OUTBOX_BACKOFF_BASE", default=2.0)

@@ -253,7 +253,10 @@ def settle_error(row: Transmission, handler: Handler, error: KRAError) -> None:
         if move(row, to=Status.REFUSED, **facts):
             handler.refused(row, error)
     elif isinstance(error, OutcomeUnknown):
-        move(row, to=Status.UNKNOWN, not_before=_later(row, error), **facts)
+        # Without a look-up nothing proves "not stored": the same verdict for ever needs a person.
+        is_stuck = not handler.lookup and _is_hopeless(row, handler, error.code)
+        state = Status.CONFLICT if is_stuck else Status.UNKNOWN
+        move(row, to=state, not_before=_later(row, error), **facts)
     elif isinstance(error, DeviceRefused):
         if move(row, to=Status.QUEUED, **facts):
             stop_device(row, error)
@@ -335,7 +338,7 @@ def _not_stored(row: Transmission, handler: Handler) -> None:
         )
         text = f"{said}, yet it does not know our number {row.number}. {row.error_message}"
         move(row, to=Status.CONFLICT, error_code="counter", error_message=text[:500])
-    elif _is_hopeless(row, handler):
+    elif _is_hopeless(row, handler, row.error_code):
         error = Rejected(code=row.error_code, message=row.error_message)
         if move(row, to=Status.REFUSED):
             handler.refused(row, error)
@@ -343,12 +346,12 @@ def _not_stored(row: Transmission, handler: Handler) -> None:
         move(row, to=Status.QUEUED, not_before=timezone.now())
 
 
-def _is_hopeless(row: Transmission, handler: Handler) -> bool:
-    """KRA's own code, several times, each time proven not stored (result code 999's advice)."""
-    if not breaker.is_verdict(row.error_code):
+def _is_hopeless(row: Transmission, handler: Handler, code: str) -> bool:
+    """KRA's own code, several times on the same bytes (result code 999's advice)."""
+    if not breaker.is_verdict(code):
         return False
     calls = Call.objects.filter(transmission=row.pk, endpoint=handler.endpoint)
-    return calls.filter(code=row.error_code).count() >= MAX_SENDS_WITH_ONE_CODE
+    return calls.filter(code=code).count() >= MAX_SENDS_WITH_ONE_CODE
 
 
 def stop_device(row: Transmission, error: DeviceRefused) -> None:

@@ -10,6 +10,10 @@ from django.utils import timezone
 
 from .models import Lane
 
+# Renewed only when less than one call's time is left, not at every claim. With the default timeouts
+# a dead worker's lane moves again within a minute.
+SPARE = 1.15
+
 
 def lease_time() -> timedelta:
     """Longer than the longest call, so that only a dead worker loses its lease."""
@@ -29,7 +33,7 @@ class Lease:
         owner, now = uuid.uuid4(), timezone.now()
         free = Q(lease_until=None) | Q(lease_until__lt=now)
         taken = Lane.objects.filter(free, pk=lane_id).update(
-            lease_owner=owner, lease_until=now + 1.3 * lease_time()
+            lease_owner=owner, lease_until=now + SPARE * lease_time()
         )
         return cls(lane_id, owner) if taken else None
 
@@ -42,6 +46,6 @@ class Lease:
         if lane.lease_owner != self.owner:
             return False
         if lane.lease_until is None or lane.lease_until < now + lease_time():
-            lane.lease_until = now + 1.3 * lease_time()
+            lane.lease_until = now + SPARE * lease_time()
             Lane.objects.filter(pk=lane.pk).update(lease_until=lane.lease_until)
         return True

@@ -204,8 +204,9 @@ class Receipt(models.Model):
     number = models.BigIntegerField()
     receipt_number = models.BigIntegerField()
     total_receipts = models.BigIntegerField()
-    internal_data = models.CharField(max_length=40)
-    signature = models.CharField(max_length=40)
+    # 26 and 16 characters today; an answer must never be too long to be recorded.
+    internal_data = models.CharField(max_length=255)
+    signature = models.CharField(max_length=255)
     signed_at = models.DateTimeField()
     scu_id = models.CharField(max_length=18)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import connection, models
 
+from devices.calls import storable
 from kra.records import Signature
 from outbox.models import Transmission
 
@@ -36,7 +37,8 @@ def store_receipt(row: Transmission, signed: Signature, now: datetime) -> tuple[
             STORE_RECEIPT,
             [
                 row.pk, row.number, signed.receipt_number, signed.total_receipts,
-                signed.internal_data, signed.signature, signed.signed_at,
+                storable(signed.internal_data, 255), storable(signed.signature, 255),
+                signed.signed_at,
                 row.lane.device.scu_id, now,
             ],
         )  # fmt: skip

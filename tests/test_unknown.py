@@ -206,3 +206,14 @@ def test_a_message_that_cannot_be_built_does_not_hold_up_its_lane(shop):
     assert_each_once(shop, "T-2")
     trouble = shop.get(f"/api/invoices/{broken.pk}/").json()["trouble"]
     assert (trouble["code"], "cannot be built" in trouble["message"]) == ("cannot_build", True)
+
+
+def test_a_stock_message_answered_the_same_for_ever_is_handed_to_a_person(shop):
+    shop.simulator.fault("result_code", endpoint="stock_io_save", code="999", count=None)
+    sale = shop.sell("T-1")
+
+    shop.deliver()
+
+    movement = Transmission.objects.get(kind="stock_movement", reference="T-1")
+    assert (movement.status, movement.attempts) == (Status.CONFLICT, 4)
+    assert shop.status(sale) == "signed"

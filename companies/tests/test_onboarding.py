@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import DataError
 
+from companies import services
 from companies.models import COMPANY_SCOPES, ApiToken, Branch, Company, Member
 from companies.services import onboard_company
 
@@ -166,6 +167,15 @@ def test_a_new_person_gets_a_password_that_is_not_weak(api, alpha, _case, passwo
         status == 201 and password is not None
     )
     assert all(p.has_usable_password() == (password is not None) for p in people)
+
+
+def test_a_person_made_by_another_request_a_moment_ago_is_taken(db):
+    people = get_user_model().objects
+    first = people.create_user("asha", password="mambo-9Kq-sawa")
+
+    assert services._new_user("asha", "", "other-7Zp-x") == first
+
+    assert people.get().check_password("mambo-9Kq-sawa")
 
 
 def test_a_person_may_work_for_two_companies(api, alpha, beta):

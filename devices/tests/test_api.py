@@ -167,6 +167,26 @@ def test_an_odd_address_is_not_found(api, alpha, path):
     assert api(alpha).post(path, REASON, format="json").status_code == 404
 
 
+def test_a_key_is_not_imported_under_an_odd_serial(api, alpha):
+    response = api(alpha).post("/api/device/dvc%201/import-key/", IMPORT, format="json")
+
+    assert response.status_code == 404
+    assert not Device.objects.exists()
+
+
+def test_the_operator_is_asked_which_of_two_devices_it_means(api, device, beta, add_device):
+    other = add_device(beta, "dvc1")
+
+    response = api().post("/api/device/dvc1/suspend/", REASON, format="json")
+
+    assert response.status_code == 409
+    assert response.json()["error"]["code"] == "ambiguous_serial"
+    assert not Device.objects.exclude(state="active").exists()
+    assert api(beta).post("/api/device/dvc1/suspend/", REASON, format="json").status_code == 200
+    other.refresh_from_db()
+    assert other.state == "suspended"
+
+
 # A token that is bound to one device speaks for no other.
 
 

@@ -1,6 +1,7 @@
 """A device with lanes, messages of kinds that exist for tests alone, and KRA as a script."""
 
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -132,12 +133,11 @@ class FakeCelery:
 
 @pytest.fixture
 def bell(monkeypatch, settings) -> Iterator[FakeCelery]:
-    """The doorbell works, on a Redis database of its own; whoever rings is on a list."""
-    url = f"{settings.REDIS_URL.rpartition('/')[0]}/9"
-    with redis.Redis.from_url(url) as connection:
+    """The doorbell works, on real Redis under keys of this test's own; who rings is on a list."""
+    own, key_of = uuid.uuid4(), doorbell._key
+    monkeypatch.setattr(doorbell, "_key", lambda lane_id: f"test:{own}:{key_of(lane_id)}")
+    with redis.Redis.from_url(settings.REDIS_URL) as connection:
         fake = FakeCelery()
-        for key in connection.scan_iter("etims:lane:*"):
-            connection.delete(key)
         monkeypatch.setattr(doorbell, "_redis", connection)
         monkeypatch.setattr(doorbell, "_broken_until", 0.0)
         monkeypatch.setattr(doorbell, "app", fake)

@@ -12,7 +12,7 @@ from devices.models import Call, Device
 from devices.tests.fake_kra import said, signed
 from kra.errors import OutcomeUnknown, Unavailable
 from outbox.delivery import Claim, claim, deliver_next, drain, look_up, send
-from outbox.lanes import Lease, lease_time
+from outbox.lanes import SPARE, Lease, lease_time
 from outbox.models import Lane, Status, Transmission
 
 from .conftest import claimed
@@ -143,14 +143,14 @@ def test_a_lease_outlives_the_longest_call(lane, settings):
     lane.refresh_from_db()
     # A slow token and a slow answer: each may connect, and read, as long as the settings allow.
     assert lease_time() >= timedelta(seconds=2 * (5 + 30) + 10)
-    assert lane.lease_until == now + 1.3 * lease_time()
+    assert lane.lease_until == now + SPARE * lease_time()
 
 
 def test_a_dead_workers_lease_ends(lane):
     now = timezone.now()
     with time_machine.travel(now, tick=False) as clock:
         Lease.take(lane.pk)
-        clock.move_to(now + 1.3 * lease_time())
+        clock.move_to(now + SPARE * lease_time())
         assert Lease.take(lane.pk) is None
 
         clock.shift(0.001)

@@ -39,7 +39,7 @@ def test_it_rings_anew_once_somebody_has_answered(bell):
 def test_a_ring_that_nobody_hears_is_repeated_before_long(bell):
     ring(7)
 
-    left = doorbell._connection().ttl("etims:lane:7")
+    left = doorbell._connection().ttl(doorbell._key(7))
 
     assert isinstance(left, int)
     assert 0 < left <= 30

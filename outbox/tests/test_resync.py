@@ -189,6 +189,31 @@ def test_a_long_look_up_keeps_the_lane(lane, kra, books):
     assert taken == [None] * 9
 
 
+@pytest.mark.parametrize(
+    ("_case", "before", "number"), [("while adopting", 0, 1), ("at the very end", 5, 0)]
+)
+def test_it_sets_nothing_once_another_worker_has_the_lane(lane, kra, books, _case, before, number):
+    now = timezone.now()
+    Lane.objects.update(last_number=before)
+    lane.refresh_from_db()
+    books.update({n: f"X-{n}" for n in range(1, number + 1)})
+    with time_machine.travel(now, tick=False) as clock:
+        answer = kra.otherwise
+
+        def far_too_slowly(sent):
+            clock.shift(1.5 * lease_time())
+            Lease.take(lane.pk)
+            return answer(sent)
+
+        kra.otherwise = far_too_slowly
+        with pytest.raises(LaneBusy, match="took the lane"):
+            resync(lane, number)
+
+    lane.refresh_from_db()
+    assert lane.last_number == before
+    assert lane.lease_owner is not None
+
+
 @pytest.fixture
 def stock(device):
     return Lane.objects.create(device=device, stream="stock")

@@ -109,6 +109,20 @@ def test_a_refusal_gives_its_number_to_the_next(debt, deliver, kra):
     assert Lane.objects.get().last_number == 1
 
 
+def test_what_cannot_be_said_steps_aside_without_a_number(debt, deliver, kra):
+    row, behind = debt("unsayable"), debt("R-2")
+    kra.script(signed())
+
+    deliver()
+
+    row.refresh_from_db()
+    behind.refresh_from_db()
+    assert (row.status, row.error_code, row.number) == (Status.REFUSED, "cannot_build", None)
+    assert (behind.status, behind.number) == (Status.ACCEPTED, 1)
+    assert verdicts() == ["refused unsayable cannot_build", "accepted R-2 ABCDEFGHIJKLMNOP"]
+    assert kra.asked == ["sales_save"]
+
+
 def test_an_unknown_head_holds_the_lane_and_its_number(debt, deliver, kra):
     debt("R-1"), debt("R-2")
     kra.script(OutcomeUnknown("read_timeout"))

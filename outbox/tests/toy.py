@@ -37,6 +37,8 @@ class Toy(Verdicts, NumberedHandler):
     lookup = "invoice_details"
 
     def build(self, row: Transmission, number: int | None) -> bytes:
+        if row.reference == "unsayable":
+            raise ValueError("KRA takes no such number")
         return b'{"number":%d,"content":"%s"}' % (number or 0, bytes(row.content or b""))
 
     def read(self, reply: Reply) -> str:
