@@ -21,6 +21,6 @@ max_requests_jitter = max_requests // 10
 # The heartbeat file on a slow disk would look like a hung worker.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 control_socket_disable = True
-# The application logs one line for each request, with its id.
+# The proxy writes the access log; ACCESS_LOG=- has one written here too.
 accesslog = os.environ.get("ACCESS_LOG") or None
 errorlog = "-"

@@ -2,6 +2,9 @@
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import redis
 from django.conf import settings
@@ -16,6 +19,7 @@ FRESH, BACKLOG = 0, 6
 RING_AGAIN_AFTER_S = 30
 SILENCE_S = 3.0
 
+_held: ContextVar[bool] = ContextVar("held", default=False)
 _redis: redis.Redis | None = None
 _broken_until = 0.0
 
@@ -29,10 +33,20 @@ def _connection() -> redis.Redis:
     return _redis
 
 
+@contextmanager
+def held(is_held: bool = True) -> Iterator[None]:
+    """The caller will deliver by itself: nobody is woken for what it stores meanwhile."""
+    token = _held.set(is_held)
+    try:
+        yield
+    finally:
+        _held.reset(token)
+
+
 def ring(lane_id: int, *, priority: int = FRESH) -> bool:
     """Ask a worker to drain the lane, unless one was asked just now. Never raises for Redis."""
     global _broken_until
-    if time.monotonic() < _broken_until:
+    if _held.get() or time.monotonic() < _broken_until:
         return False
     try:
         if not _connection().set(_key(lane_id), 1, nx=True, ex=RING_AGAIN_AFTER_S):

@@ -19,6 +19,7 @@ from devices.calls import find_device
 from devices.models import Device
 from devices.views import visible_device
 from items.services import stock_shortages
+from outbox import doorbell
 from outbox.waiting import wait_for
 
 from . import acceptance, corrections, credit_notes
@@ -114,7 +115,9 @@ def answer(request: Request, accepted: Accepted) -> Response:
     invoice = accepted.invoice
     seconds = wait_seconds(request)
     if seconds and invoice.transmission is not None and not invoice.transmission.is_settled:
-        wait_for(invoice.transmission, seconds)
+        row = wait_for(invoice.transmission, seconds)
+        if not row.is_settled:
+            doorbell.ring(row.lane_id)
         invoice = Invoice.objects.whole().get(pk=invoice.pk)
     output = invoice_output(invoice)
     if accepted.is_replay:
@@ -148,7 +151,9 @@ class SaleView(APIView):
     def post(self, request: Request) -> Response:
         data = decode(request, SaleInput)
         device = selling_device(request, data.device)
-        return answer(request, acceptance.create_sale(device, data))
+        with doorbell.held(wait_seconds(request) > 0):
+            accepted = acceptance.create_sale(device, data)
+        return answer(request, accepted)
 
 
 class PreviewView(APIView):
@@ -221,7 +226,9 @@ class CreditNoteView(APIView):
     def post(self, request: Request) -> Response:
         data = decode(request, CreditNoteInput)
         device = selling_device(request, data.device)
-        return answer(request, credit_notes.create_credit_note(device, data, token_of(request)))
+        with doorbell.held(wait_seconds(request) > 0):
+            accepted = credit_notes.create_credit_note(device, data, token_of(request))
+        return answer(request, accepted)
 
 
 class InvoiceListView(ListView):
