@@ -36,6 +36,16 @@ def test_it_rings_anew_once_somebody_has_answered(bell):
     assert bell.lanes == [7, 7]
 
 
+def test_who_delivers_for_himself_wakes_nobody(bell):
+    with doorbell.held():
+        assert not ring(7)
+    with doorbell.held(False):
+        assert ring(8)
+
+    assert bell.lanes == [8]
+    assert ring(7)
+
+
 def test_a_ring_that_nobody_hears_is_repeated_before_long(bell):
     ring(7)
 
