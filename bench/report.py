@@ -102,9 +102,20 @@ def machine(versions: Sequence[str]) -> str:
 
 
 def write(file: Path, parts: Sequence[Part], about: Sequence[str]) -> None:
-    """RESULTS.md: only ever written by a run."""
-    head = ["# Results", "", *(f"- {line}" for line in about), ""]
-    file.write_text("\n".join(head) + "\n" + "\n".join(text_of(part) for part in parts))
+    """RESULTS.md: only ever written by a run, which replaces the parts that it measured."""
+    sections = _sections(file.read_text()) if file.exists() else {}
+    for part in parts:
+        if part.rows:
+            whole = Part(part.title, [*about, *part.notes], part.rows)
+            sections[part.title] = text_of(whole)
+    ordered = [sections[title] for title in sorted(sections)]
+    file.write_text("\n".join(["# Results\n", *ordered]))
+
+
+def _sections(text: str) -> dict[str, str]:
+    """By title, each from its heading on."""
+    found = [piece for piece in text.split("\n## ")[1:] if piece.strip()]
+    return {piece.partition("\n")[0]: f"## {piece.rstrip()}\n" for piece in found}
 
 
 def now() -> str:
