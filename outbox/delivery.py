@@ -11,14 +11,12 @@ No transaction and no lock is held while KRA answers.
 
 import hashlib
 import logging
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -38,6 +36,7 @@ from kra.errors import DeviceRefused, KRAError, OutcomeUnknown, Rejected
 from kra.profiles import Target
 
 from . import breaker, statements
+from .backoff import next_attempt
 from .handlers import Found, Handler, handler_for
 from .lanes import Lease
 from .models import Lane, Status, Transmission, host_of
@@ -256,12 +255,12 @@ def settle_error(row: Transmission, handler: Handler, error: KRAError) -> None:
         # Without a look-up nothing proves "not stored": the same verdict for ever needs a person.
         is_stuck = not handler.lookup and _is_hopeless(row, handler, error.code)
         state = Status.CONFLICT if is_stuck else Status.UNKNOWN
-        move(row, to=state, not_before=_later(row, error), **facts)
+        move(row, to=state, not_before=next_attempt(row.attempts, error), **facts)
     elif isinstance(error, DeviceRefused):
         if move(row, to=Status.QUEUED, **facts):
             stop_device(row, error)
     else:
-        move(row, to=Status.QUEUED, not_before=_later(row, error), **facts)
+        move(row, to=Status.QUEUED, not_before=next_attempt(row.attempts, error), **facts)
     _log(row)
 
 
@@ -308,7 +307,7 @@ def _weigh(row: Transmission, handler: Handler, reply: Reply) -> None:
 
 
 def _still_unknown(row: Transmission, error: KRAError) -> None:
-    mine = move(row, to=Status.UNKNOWN, not_before=_later(row, error))
+    mine = move(row, to=Status.UNKNOWN, not_before=next_attempt(row.attempts, error))
     if mine and isinstance(error, DeviceRefused):
         stop_device(row, error)
     _log(row)
@@ -376,18 +375,6 @@ def move(row: Transmission, *, to: str, **changes: Any) -> bool:
     else:
         log.warning("late worker", extra={"reference": row.reference, "attempt": row.attempts})
     return moved
-
-
-def _later(row: Transmission, error: KRAError) -> datetime:
-    return timezone.now() + backoff(row.attempts, at_least=error.retry_after or 0.0)
-
-
-def backoff(attempts: int, *, at_least: float = 0.0) -> timedelta:
-    """Exponential with full jitter, capped; KRA's own Retry-After is the floor."""
-    ceiling = min(
-        settings.OUTBOX_BACKOFF_CAP, settings.OUTBOX_BACKOFF_BASE * 2 ** min(attempts - 1, 20)
-    )
-    return timedelta(seconds=at_least + random.uniform(min(0.2, ceiling), ceiling))
 
 
 def _log(row: Transmission) -> None:

@@ -14,7 +14,7 @@ from devices.models import Call, Device
 from devices.tests.fake_kra import answer, said, signed
 from kra.errors import DeviceRefused, KRAError, OutcomeUnknown, Rejected, Unavailable
 from outbox import delivery
-from outbox.delivery import backoff
+from outbox.backoff import backoff
 from outbox.models import Lane, Status, Transmission
 
 from .conftest import claimed
