@@ -52,8 +52,9 @@ def measure(world: World, tills: Sequence[Till], sizes: Sizes) -> Part:
             step(f"fairness, round {number + 1} of {sizes.rounds}")
         checked = compare_ledgers(bench)
     notes = (
-        f"simulator at {RTT_S * 1000:.0f} ms; one worker, -P threads -c {WORKER_THREADS}; the first"
-        " sale of each lane by sales.acceptance, copied by SQL; rung by outbox.tasks.sweep, first"
+        f"simulator at {RTT_S * 1000:.0f} ms; a worker per core, {WORKER_THREADS} threads in all;"
+        " the first sale of each lane by sales.acceptance, copied by SQL; rung by"
+        " outbox.tasks.sweep, first"
         f" by a call, then as beat does every {SWEEP_EVERY_S:.0f} s",
         f"ideal = max(per lane × {RTT_S:.1f} s, total × {RTT_S:.1f} s ÷ {WORKER_THREADS}); from the"
         " first ring to the last acceptance",
@@ -65,9 +66,9 @@ def measure(world: World, tills: Sequence[Till], sizes: Sizes) -> Part:
 
 def _drain(bench: Bench, lanes: int, each: int, run: str) -> None:
     some, ideal = bench.tills[:lanes], ideal_s(each, lanes)
-    with warm_worker(bench, run) as worker:
+    with warm_workers(bench, run) as workers:
         total = owe_sales(bench.cursor, some, each, run)
-        roots = bench.world.roots(worker=worker)
+        roots = bench.world.roots(**workers)
         meter, bench.most_connections = Meter(roots), 0
         if lanes == WORKER_THREADS:
             fresh = bench.tills[-2]
@@ -84,6 +85,7 @@ def _drain(bench: Bench, lanes: int, each: int, run: str) -> None:
 
 
 def _note_cpu(figures: Figures, lanes: int, ms: dict[str, float]) -> None:
+    ms["worker"] = sum(spent for name, spent in ms.items() if name.startswith("worker"))
     for name in ("worker", "postgres", "redis", "simulator"):
         figures[f"{lanes} {name}"].append(ms.get(name, 0.0))
     ours = (ms.get(name, 0.0) for name in ("worker", "postgres", "redis"))
@@ -91,14 +93,14 @@ def _note_cpu(figures: Figures, lanes: int, ms: dict[str, float]) -> None:
 
 
 @contextmanager
-def warm_worker(bench: Bench, run: str) -> Iterator[int]:
-    """A fresh worker whose threads have their connections: each has delivered something."""
+def warm_workers(bench: Bench, run: str) -> Iterator[dict[str, int]]:
+    """Fresh workers whose threads have their connections: each has delivered something."""
     settle(bench.world)
     bench.world.latency(int(RTT_S * 1000))
-    with bench.world.worker() as pid:
+    with bench.world.workers() as pids:
         owe_sales(bench.cursor, bench.tills[: 2 * WORKER_THREADS], 1, f"W{run}")
         _ring_until(bench, lambda: not _is_any(bench, OPEN), seconds=60)
-        yield pid
+        yield {f"worker {number}": pid for number, pid in enumerate(pids)}
 
 
 def _ring_until(bench: Bench, is_over: Callable[[], bool], *, seconds: float) -> None:
@@ -156,7 +158,7 @@ def _fairness(bench: Bench, run: str) -> None:
     sizes, tills = bench.sizes, bench.tills
     small = tills[: sizes.small_lanes]
     ideal = ideal_s(sizes.small_each, sizes.small_lanes)
-    with warm_worker(bench, run):
+    with warm_workers(bench, run):
         owe_sales(bench.cursor, tills[-1:], sizes.long_backlog, f"{run}long")
         total = owe_sales(bench.cursor, small, sizes.small_each, f"{run}small")
         late = f"lane_id <> {tills[-1].lane_id} AND {OPEN}"

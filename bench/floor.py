@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from psycopg import ClientCursor
+
 from bench.load import Result
 from bench.shops import BRANCHES, Till, keys_are_regular
 from bench.world import connect
@@ -81,9 +83,9 @@ def _row(cursor: Any, table: str, where: str) -> list[dict[str, str]]:
 
 
 def _literal(cursor: Any, value: Any, kind: str) -> str:
-    if isinstance(value, memoryview):
-        return f"'\\x{bytes(value).hex()}'::bytea"
-    text = cursor.mogrify("%s", [value]).decode().replace(":", "-")
+    if isinstance(value, bytes):
+        return f"'\\x{value.hex()}'::bytea"
+    text = ClientCursor(cursor.connection).mogrify("%s", [value]).replace(":", "-")
     return f"CAST({text} AS {kind})"
 
 

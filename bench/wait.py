@@ -41,7 +41,7 @@ class Bench:
 
 def measure(world: World, tills: Sequence[Till], sizes: Sizes) -> Part:
     figures: Figures = defaultdict(list)
-    with world.worker(), world.beat(), world.web() as web:
+    with world.workers(), world.beat(), world.web() as web:
         bench = Bench(world, web, tills[: sizes.wait_tills], sizes.wait_s)
         bench.sell(len(bench.tills), seconds=2.0)  # a first request of each process warms it
         for number in range(sizes.rounds):

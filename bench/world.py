@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-import psycopg2
+import psycopg
 import redis
 
 from bench import cpu
@@ -67,15 +67,22 @@ class World:
             yield Web(port, child.process.pid)
 
     @contextlib.contextmanager
-    def worker(self) -> Iterator[int]:
-        """One worker of 50 threads, and its pid."""
+    def workers(self) -> Iterator[list[int]]:
+        """A worker for each core, 50 threads in all, and their pids."""
         from etims_integration.celery import app
 
-        argv = [*CELERY, "worker", "-P", "threads", "-c", str(WORKER_THREADS)]
-        spec = self._spec("worker", [*argv, "--without-gossip", "--without-mingle"], self.env)
-        with running(spec) as child:
-            child.wait_ready(lambda: bool(app.control.ping(timeout=0.5)), timeout_s=READY_S)
-            yield child.process.pid
+        count = os.cpu_count() or 1
+        argv = [*CELERY, "worker", "-P", "threads", "-c", str(WORKER_THREADS // count)]
+        with contextlib.ExitStack() as stack:
+            children = []
+            for number in range(count):
+                own = [*argv, "-n", f"bench{number}@%h", "--without-gossip", "--without-mingle"]
+                spec = self._spec(f"worker-{number}", own, self.env)
+                children.append(stack.enter_context(running(spec)))
+            children[0].wait_ready(
+                lambda: len(app.control.ping(timeout=0.5)) == count, timeout_s=READY_S
+            )
+            yield [child.process.pid for child in children]
 
     @contextlib.contextmanager
     def beat(self) -> Iterator[None]:
@@ -173,9 +180,7 @@ def database_name(url: str) -> str:
 
 
 def connect(url: str) -> Any:
-    connection = psycopg2.connect(url.replace("postgres://", "postgresql://", 1))
-    connection.autocommit = True
-    return connection
+    return psycopg.connect(url, autocommit=True)
 
 
 def run_sql(url: str, *statements: str) -> list[tuple[Any, ...]]:

@@ -11,9 +11,16 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from core import sql
+
 from .models import ApiToken
 
 LAST_USED_EVERY = timedelta(minutes=1)
+AS_KNOWN = """
+    SELECT token.scopes, token.expires_at, token.device_id FROM companies_apitoken token
+    LEFT JOIN companies_company company ON company.id = token.company_id
+    WHERE token.id = $1 AND token.revoked_at IS NULL AND company.is_active IS NOT FALSE
+"""
 
 
 def token_of(request: Request) -> ApiToken:
@@ -41,22 +48,37 @@ class TokenAuthentication(BaseAuthentication):
 
     def _cached(self, digest: str) -> ApiToken:
         until, token = self.cache.get(digest, (0.0, None))
-        if token is None or until < time.monotonic() or token.state != "active":
+        if token is None or token.state != "active":
             token = self._load(digest)
-            if len(self.cache) > 10_000:
-                self.cache.clear()
-            self.cache[digest] = (time.monotonic() + settings.API_TOKEN_CACHE_SECONDS, token)
+        elif until > time.monotonic():
+            return token
+        elif not self._is_as_known(token):
+            token = self._load(digest)
+        if len(self.cache) > 10_000:
+            self.cache.clear()
+        self.cache[digest] = (time.monotonic() + settings.API_TOKEN_CACHE_SECONDS, token)
         return token
 
     def _load(self, digest: str) -> ApiToken:
-        rows: Any = ApiToken.objects.usable().select_related("company", "device", "device__branch")
+        rows: Any = ApiToken.objects.usable().select_related("company")
         token: ApiToken | None = rows.filter(hash=digest).first()
         if token is None:
             raise AuthenticationFailed("The token is unknown, expired or revoked.")
         self._note_use(token)
         return token
 
+    def _is_as_known(self, token: ApiToken) -> bool:
+        """Nothing about the token or its company has changed: it need not be loaded again."""
+        seen = sql.fetch_all(AS_KNOWN, [token.pk])
+        if not seen or tuple(seen[0]) != (token.scopes, token.expires_at, token.device_id):
+            return False
+        self._note_use(token)
+        return True
+
     def _note_use(self, token: ApiToken) -> None:
         now = timezone.now()
+        if token.last_used_at is not None and token.last_used_at >= now - LAST_USED_EVERY:
+            return
         stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - LAST_USED_EVERY)
         ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=now)
+        token.last_used_at = now

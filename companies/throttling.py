@@ -2,7 +2,7 @@
 
 import logging
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from limits import parse
@@ -16,7 +16,14 @@ log = logging.getLogger(__name__)
 RETRY_AFTER_FAILURE_S = 5.0
 
 
+# Redis is asked once for so small a part of a limit, and that is spent without asking.
+PARTS = 200
+MOST_KEYS = 10_000
+
+
 class TokenThrottle(BaseThrottle):
+    # What this process may still spend of a part it has taken, by limit and key.
+    left: ClassVar[dict[tuple[str, str], int]] = {}
     limiter: FixedWindowRateLimiter | None = None
     limit = parse(settings.API_RATE_LIMIT)
     broken_until = 0.0
@@ -26,12 +33,28 @@ class TokenThrottle(BaseThrottle):
             return True
         self.key = f"token:{request.auth.pk}" if request.auth else self.get_ident(request) or "?"
         try:
-            return bool(self._limiter().hit(self.limit, self.key))
+            return self._spend()
         except RedisError:
             # Selling goes on without Redis (decision 1); the limit returns with it.
             TokenThrottle.broken_until = time.monotonic() + RETRY_AFTER_FAILURE_S
             log.warning("rate limits are off: Redis does not answer")
             return True
+
+    def _spend(self) -> bool:
+        """Take one request. Near the limit, or where it is small, one by one."""
+        key = (self.limit.key_for(), self.key)
+        left = self.left.pop(key, 0)
+        if not left:
+            part = max(1, self.limit.amount // PARTS)
+            if self._limiter().hit(self.limit, self.key, cost=part):
+                left = part
+            elif part > 1 and self._limiter().hit(self.limit, self.key):
+                left = 1
+        if left > 1:
+            self.left[key] = left - 1
+        if len(self.left) > MOST_KEYS:
+            self.left.clear()
+        return left > 0
 
     def wait(self) -> float:
         try:

@@ -1,7 +1,11 @@
 import re
 import uuid
 from collections.abc import Callable
+from typing import Any
 
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse
 
 from .api import page_not_found
@@ -26,3 +30,26 @@ class RequestIdMiddleware:
         response = page_not_found(request) if is_odd else self.get_response(request)
         response["X-Request-ID"] = request_id.get()
         return response
+
+
+class ForPeople:
+    """Django's own, left out for the API: tokens know no session, and a till waits for none."""
+
+    get_response: Any
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if request.path_info.startswith("/api/"):
+            return self.get_response(request)
+        return super().__call__(request)  # type: ignore[misc]
+
+
+class PeoplesSessions(ForPeople, SessionMiddleware):
+    pass
+
+
+class PeoplesLogin(ForPeople, AuthenticationMiddleware):
+    pass
+
+
+class PeoplesMessages(ForPeople, MessageMiddleware):
+    pass

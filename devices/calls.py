@@ -9,9 +9,9 @@ from functools import lru_cache
 from typing import cast
 
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 
+from core import sql
 from core.context import request_id
 from core.errors import Conflict
 from kra.answers import Reply, read
@@ -24,8 +24,14 @@ from .models import Call, Device
 
 log = logging.getLogger(__name__)
 
-DEVICE_CACHE_S = 1.0
-_devices: dict[int, tuple[float, Device]] = {}
+DEVICE_CACHE_S = 15.0
+# PostgreSQL's own version of the rows a device is made of: another one after every update.
+VERSION = """device.xmin || '/' || company.xmin || '/' || branch.xmin
+    FROM devices_device device
+    JOIN companies_company company ON company.id = device.company_id
+    JOIN companies_branch branch ON branch.id = device.branch_id
+"""
+_devices: dict[int, tuple[float, str, Device]] = {}
 _serials: dict[tuple[int, str], int] = {}
 
 OUTCOMES: dict[type[KRAError], str] = {
@@ -38,9 +44,9 @@ OUTCOMES: dict[type[KRAError], str] = {
 
 COMPLETE = """
     UPDATE devices_call
-    SET finished_at = %s, elapsed_ms = %s, http_status = %s, answer = %s, outcome = %s, code = %s,
-        reason = %s
-    WHERE id = %s AND finished_at IS NULL
+    SET finished_at = $1, elapsed_ms = $2, http_status = $3, answer = $4, outcome = $5, code = $6,
+        reason = $7
+    WHERE id = $8 AND finished_at IS NULL
 """
 
 
@@ -82,14 +88,19 @@ def _credentials(device: Device) -> Credentials | None:
     return Credentials(company.consumer_key, company.consumer_secret, company.app_id)
 
 
-def device_of(pk: int) -> Device:
-    """A device with its company and branch, at most DEVICE_CACHE_S old: their texts hardly ever
-    change, and decrypting the key costs more than a query.
+def device_of(pk: int, version: str = "") -> Device:
+    """A device with its company and branch. What is known is trusted for DEVICE_CACHE_S, and then
+    as long as the rows have the version they had; loading and decrypting costs more than to ask.
+    Whoever has just read the version gives it, and never gets an older device.
     """
-    until, device = _devices.get(pk, (0.0, None))
-    if device is None or until < time.monotonic():
+    until, known, device = _devices.get(pk, (0.0, "", None))
+    if not version and device is not None and until > time.monotonic():
+        return device
+    if not version:
+        ((version,),) = sql.fetch_all(f"SELECT {VERSION} WHERE device.id = $1", [pk])
+    if device is None or version != known:
         device = Device.objects.select_related("company", "branch").defer("init_answer").get(pk=pk)
-        _devices[pk] = (time.monotonic() + DEVICE_CACHE_S, device)
+    _devices[pk] = (time.monotonic() + DEVICE_CACHE_S, version, device)
     return device
 
 
@@ -198,15 +209,14 @@ def _complete(call: Call, answer: Answer | None, result: Reply | KRAError | None
 
 
 def _store(call: Call) -> None:
-    """Complete the row, once. By hand: every message takes this path (outbox/statements.py)."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            COMPLETE,
-            [
-                call.finished_at, call.elapsed_ms, call.http_status, call.answer, call.outcome,
-                call.code, call.reason, call.pk,
-            ],
-        )  # fmt: skip
+    """Complete the row, once. By hand: every message takes this path (core/sql.py)."""
+    sql.run(
+        COMPLETE,
+        [
+            call.finished_at, call.elapsed_ms, call.http_status, call.answer, call.outcome,
+            call.code, call.reason, call.pk,
+        ],
+    )  # fmt: skip
 
 
 def _outcome(result: Reply | KRAError | None) -> str:

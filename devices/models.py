@@ -60,6 +60,10 @@ class Device(models.Model):
         return self.serial
 
 
+# A device that KRA refused still sells: its sales wait for a person like in an outage.
+SELLING = (Device.State.ACTIVE.value, Device.State.REFUSED.value)
+
+
 class SigningKey(models.Model):
     """One version of the key pair with which we sign our own evidence. Retired, never deleted."""
 

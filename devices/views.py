@@ -14,6 +14,7 @@ from core.openapi import describe, page_of
 from core.views import ListView
 
 from . import services
+from .calls import device_of
 from .errors import AmbiguousSerial
 from .initialisation import initialise
 from .models import Device
@@ -41,6 +42,11 @@ def visible_device(token: ApiToken, serial: str) -> Device:
     return found[0]
 
 
+def bound_device(token: ApiToken) -> Device | None:
+    """The one device for which the token speaks, if it is bound to one."""
+    return device_of(token.device_id) if token.device_id else None
+
+
 def check_serial(serial: str) -> None:
     """A serial in an address obeys the rules of one in a body."""
     try:
@@ -51,7 +57,8 @@ def check_serial(serial: str) -> None:
 
 def check_binding(token: ApiToken, serial: str) -> None:
     """A token that is bound to a device speaks for no other, not even for one to come."""
-    if token.device is not None and token.device.serial != serial:
+    bound = bound_device(token)
+    if bound is not None and bound.serial != serial:
         raise NotFound(f"There is no device {serial!r}.")
 
 

@@ -46,11 +46,11 @@ MIDDLEWARE = [
     "core.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "core.middleware.PeoplesSessions",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "core.middleware.PeoplesLogin",
+    "core.middleware.PeoplesMessages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -73,13 +73,22 @@ TEMPLATES = [
 
 # --- Stores ------------------------------------------------------------------------------------
 DATABASES = {"default": env.db_url("DATABASE_URL")}
-# A new connection costs more than a whole request; PgBouncer in transaction mode is supported.
+# A new connection costs more than a whole request.
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("DATABASE_CONN_MAX_AGE", default=600)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"]["ATOMIC_REQUESTS"] = False
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
+# Only what asks for it is prepared on the server (core/sql.py). PgBouncer in transaction mode needs
+# version 1.21 and its max_prepared_statements for that; an older one needs DATABASE_PREPARE=false.
+PREPARE_NOTHING_BY_ITSELF = 1_000_000_000
 DATABASES["default"].setdefault("OPTIONS", {}).update(
-    {"application_name": "etims", "connect_timeout": 5}
+    {
+        "application_name": "etims",
+        "connect_timeout": 5,
+        "prepare_threshold": PREPARE_NOTHING_BY_ITSELF
+        if env.bool("DATABASE_PREPARE", default=True)
+        else None,
+    }
 )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -90,6 +99,8 @@ CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# A lane waits for any free thread, not behind the busy threads of the worker that took it.
+CELERY_WORKER_DISABLE_PREFETCH = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A dead broker must cost the till milliseconds, not seconds: the sweep rings later.

@@ -4,17 +4,18 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from sales.pages import ReceiptPage
 
+# What every sale asks for comes first.
 urlpatterns = [
-    path("admin/", admin.site.urls),
-    path("", include("monitoring.urls")),
-    path("api/", include("companies.urls")),
-    path("api/", include("devices.urls")),
-    path("api/", include("outbox.urls")),
-    path("api/", include("items.urls")),
     path("api/", include("sales.urls")),
+    path("api/", include("items.urls")),
+    path("api/", include("devices.urls")),
+    path("api/", include("companies.urls")),
+    path("api/", include("outbox.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("r/<str:token>/", ReceiptPage.as_view(), name="receipt-page"),
+    path("", include("monitoring.urls")),
+    path("admin/", admin.site.urls),
 ]
 
 handler400 = "core.api.bad_request"

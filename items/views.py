@@ -15,6 +15,7 @@ from core.errors import Invalid, NotFound, Problem
 from core.openapi import describe, page_of
 from core.views import ListView
 from devices.models import Device
+from devices.views import bound_device
 
 from . import services
 from .errors import NoDevice
@@ -46,7 +47,7 @@ LONGEST_WAIT_S = 30
 
 def acting_device(request: Request, company: Company, serial: str) -> Device | None:
     """The device the request names, else the one its token is bound to, else none."""
-    bound: Device | None = token_of(request).device
+    bound = bound_device(token_of(request))
     if bound is not None and serial in ("", bound.serial):
         return Device.objects.select_related("company", "branch").get(pk=bound.pk)
     if not serial:

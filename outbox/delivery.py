@@ -21,7 +21,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from devices.calls import (
-    device_of,
     finish_call,
     forget_devices,
     new_call,
@@ -105,7 +104,6 @@ def claim(lease: Lease) -> "Claim | bool":
     """Take the lane's next step: a Claim, True when something was settled here, False to rest."""
     now = timezone.now()
     lane = statements.lock_lane(lease.lane_id)
-    lane.device = device_of(lane.device_id)
     if not lease.renew(lane, now) or not may_send(lane, now):
         return False
     row = statements.head_of(lane.pk)

@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 # A fresh sale goes before the backlog that the sweep rings for (Redis: 0 is the most urgent).
 FRESH, BACKLOG = 0, 6
+# The lists in which Celery keeps them: kombu writes a priority behind the queue's name.
+QUEUES = ("celery", f"celery\x06\x16{BACKLOG}")
 RING_AGAIN_AFTER_S = 30
 SILENCE_S = 3.0
 
@@ -58,6 +60,14 @@ def ring(lane_id: int, *, priority: int = FRESH) -> bool:
         log.warning("no doorbell: Redis does not answer", extra={"lane": lane_id})
         return False
     return True
+
+
+def is_anybody_waiting() -> bool:
+    """Whether a lane has rung that no worker has taken yet. Without Redis: nobody knows of any."""
+    try:
+        return any(_connection().llen(queue) for queue in QUEUES)
+    except redis.RedisError:
+        return False
 
 
 def answered(lane_id: int) -> None:

@@ -1,96 +1,93 @@
-"""The statements of the delivery path, by hand.
-
-Every message takes this path; composing the same SQL anew costs Django more than PostgreSQL needs
-to run it (bench/README.md has the ratio). Everything off this path uses the ORM.
-"""
+"""The statements of the delivery path, by hand (core/sql.py has the reason)."""
 
 from datetime import datetime
-from typing import Any, TypeVar
 
-from django.db import connection, models
-
+from core import sql
+from devices.calls import VERSION, device_of
 from devices.models import Call
 
 from .models import OPEN, Lane, Transmission
 
-M = TypeVar("M", bound=models.Model)
-
-
-def _columns(model: type[models.Model]) -> tuple[list[str], str]:
-    fields = model._meta.concrete_fields
-    return [field.attname for field in fields], ", ".join(f'"{field.column}"' for field in fields)
-
-
-def _one(model: type[M], names: list[str], sql: str, params: list[Any]) -> M | None:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        row = cursor.fetchone()
-    return None if row is None else model.from_db("default", names, row)
-
-
-_LANE, _LANE_COLUMNS = _columns(Lane)
-_ROW, _ROW_COLUMNS = _columns(Transmission)
+_LANE, _LANE_COLUMNS = sql.columns(Lane)
+_ROW, _ROW_COLUMNS = sql.columns(Transmission)
 _OPEN = ", ".join(f"'{status}'" for status in OPEN)
 
-LOCK_LANE = f"SELECT {_LANE_COLUMNS} FROM outbox_lane WHERE id = %s FOR NO KEY UPDATE"
+# With the versions of the rows that say who speaks to KRA, and with which key.
+READ_LANE = (
+    f"SELECT {_LANE_COLUMNS}, {VERSION} JOIN outbox_lane ON outbox_lane.device_id = device.id"
+    " WHERE outbox_lane.id = $1"
+)
+LOCK_LANE = READ_LANE + " FOR NO KEY UPDATE OF outbox_lane"
 HEAD = (
     f"SELECT {_ROW_COLUMNS} FROM outbox_transmission"
-    f" WHERE lane_id = %s AND status IN ({_OPEN})"
+    f" WHERE lane_id = $1 AND status IN ({_OPEN})"
     " ORDER BY number ASC NULLS LAST, id LIMIT 1"
 )
+STATUS = "SELECT status FROM outbox_transmission WHERE id = $1"
 CLAIM = """
     WITH claimed AS (
         UPDATE outbox_transmission
-        SET status = %s, number = %s, body = %s, sha256 = %s, attempts = %s, claimed_at = %s
-        WHERE id = %s
+        SET status = $1, number = $2, body = $3, sha256 = $4, attempts = $5, claimed_at = $6
+        WHERE id = $7
     )
     INSERT INTO devices_call (
         company_id, device_id, endpoint, transmission, attempt, reference, number, request,
         started_at, answer, outcome, code, reason, request_id
-    ) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, '', '', '', '', %s)
+    ) VALUES ($8, $9, $10, $11, $12, $13, $14, $15, $16, '', '', '', '', $17)
     RETURNING id
 """
 ACCEPT = """
     UPDATE outbox_transmission
-    SET status = 'accepted', finished_at = %s, error_code = '', error_message = ''
-    WHERE id = %s AND status = %s AND attempts = %s
+    SET status = 'accepted', finished_at = $1, error_code = '', error_message = ''
+    WHERE id = $2 AND status = $3 AND attempts = $4
 """
-SPEND = "UPDATE outbox_lane SET last_number = %s WHERE id = %s AND last_number < %s"
+SPEND = "UPDATE outbox_lane SET last_number = $1 WHERE id = $2 AND last_number < $3"
+
+
+def read_lane(lane_id: int) -> Lane:
+    """The lane with its device, as they are now."""
+    return _lane(READ_LANE, lane_id)
 
 
 def lock_lane(lane_id: int) -> Lane:
-    lane = _one(Lane, _LANE, LOCK_LANE, [lane_id])
-    assert lane is not None
+    return _lane(LOCK_LANE, lane_id)
+
+
+def _lane(text: str, lane_id: int) -> Lane:
+    ((*fields, version),) = sql.fetch_all(text, [lane_id])
+    lane = sql.loaded(Lane, _LANE, fields)
+    lane.device = device_of(lane.device_id, version)
     return lane
 
 
 def head_of(lane_id: int) -> Transmission | None:
     """The message that goes, or blocks, next."""
-    return _one(Transmission, _ROW, HEAD, [lane_id])
+    rows = sql.fetch_all(HEAD, [lane_id])
+    return sql.loaded(Transmission, _ROW, rows[0]) if rows else None
+
+
+def is_settled(pk: int) -> bool:
+    ((status,),) = sql.fetch_all(STATUS, [pk])
+    return status not in OPEN
 
 
 def save_claim(row: Transmission, call: Call) -> None:
     """Freeze and claim the row and insert its call: one statement, one round trip."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            CLAIM,
-            [
-                row.status, row.number, bytes(row.body or b""), row.sha256, row.attempts,
-                row.claimed_at, row.pk,
-                call.company_id, call.device_id, call.endpoint, call.transmission, call.attempt,
-                call.reference, call.number, call.request, call.started_at, call.request_id,
-            ],
-        )  # fmt: skip
-        (call.pk,) = cursor.fetchone()
+    ((call.pk,),) = sql.run(
+        CLAIM,
+        [
+            row.status, row.number, bytes(row.body or b""), row.sha256, row.attempts,
+            row.claimed_at, row.pk,
+            call.company_id, call.device_id, call.endpoint, call.transmission, call.attempt,
+            call.reference, call.number, call.request, call.started_at, call.request_id,
+        ],
+    ).fetchall()  # fmt: skip
 
 
 def save_acceptance(row: Transmission, now: datetime) -> bool:
     """Leave the claimed state for good, if this attempt still owns the row."""
-    with connection.cursor() as cursor:
-        cursor.execute(ACCEPT, [now, row.pk, row.status, row.attempts])
-        return bool(cursor.rowcount == 1)
+    return sql.run(ACCEPT, [now, row.pk, row.status, row.attempts]).rowcount == 1
 
 
 def spend_lane_number(row: Transmission) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(SPEND, [row.number, row.lane_id, row.number])
+    sql.run(SPEND, [row.number, row.lane_id, row.number])

@@ -22,11 +22,14 @@ log = logging.getLogger(__name__)
 
 @shared_task
 def drain_lane(lane_id: int) -> None:
-    """Drain for one slice; a lane with more to do goes to the back of the queue."""
+    """Drain slice by slice; as soon as others wait, a lane with more to do goes behind them."""
     doorbell.answered(lane_id)
-    drain(lane_id, until=time.monotonic() + settings.OUTBOX_SLICE_SECONDS)
-    if due_lanes().filter(pk=lane_id).exists():
-        doorbell.ring(lane_id, priority=doorbell.BACKLOG)
+    while drain(lane_id, until=time.monotonic() + settings.OUTBOX_SLICE_SECONDS):
+        if not due_lanes().filter(pk=lane_id).exists():
+            return
+        if doorbell.is_anybody_waiting():
+            doorbell.ring(lane_id, priority=doorbell.BACKLOG)
+            return
 
 
 @shared_task(expires=30)

@@ -13,11 +13,9 @@ from contextvars import copy_context
 from django.db import close_old_connections
 from django.utils import timezone
 
-from devices.calls import device_of
-
-from . import doorbell
+from . import doorbell, statements
 from .delivery import drain
-from .models import Lane, Status, Transmission
+from .models import Status, Transmission
 from .queries import due_lanes, why_waiting
 
 log = logging.getLogger(__name__)
@@ -32,33 +30,29 @@ def wait_for(row: Transmission, seconds: float) -> Transmission:
     """Deliver until the row is settled or `seconds` are over; return the row as it is then."""
     until = time.monotonic() + seconds
     lane_id, pk = row.lane_id, row.pk
-    row = Transmission.objects.get(pk=pk)
-    if _is_hopeless(lane_id):
-        return row
     turn: Future[None] | None = None
-    while not row.is_settled and (left := until - time.monotonic()) > 0:
+    is_settled = _is_hopeless(lane_id) or statements.is_settled(pk)
+    while not is_settled and (left := until - time.monotonic()) > 0:
         if turn is None or turn.done():
             turn = _pool.submit(copy_context().run, _take_turn, lane_id, pk, until)
         wait([turn], timeout=min(left, LOOK_EVERY_S))
-        row = Transmission.objects.get(pk=pk)
-        if turn.done() and not row.is_settled:
+        is_settled = statements.is_settled(pk)
+        if turn.done() and not is_settled:
             if turn.exception() is not None:
                 break  # it was logged; a worker tries again
             # Somebody else drains the lane, or its head waits for its next attempt.
             time.sleep(max(0.0, min(LOOK_EVERY_S, until - time.monotonic())))
-    return row
+    return Transmission.objects.get(pk=pk)
 
 
 def _is_hopeless(lane_id: int) -> bool:
     """Nothing will be sent while KRA is down or the device is stopped: answer the till at once."""
-    lane = Lane.objects.get(pk=lane_id)
-    lane.device = device_of(lane.device_id)
-    return why_waiting(lane) in ("kra_down", "device")
+    return why_waiting(statements.read_lane(lane_id)) in ("kra_down", "device")
 
 
 def _take_turn(lane_id: int, pk: int, until: float) -> None:
     def is_settled() -> bool:
-        return Transmission.objects.get(pk=pk).is_settled
+        return statements.is_settled(pk)
 
     try:
         # Whoever rang while we held the lane found it taken: ring for them.

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from core.errors import DomainError, Problem
-from devices.models import Device
+from devices.models import SELLING, Device
 from outbox.models import Stream
 from outbox.services import lane_id_of, owe, ring_after_commit
 
@@ -21,10 +21,6 @@ from .models import LETTERS, Invoice, InvoiceLine, Kind
 from .schemas import SaleContent, SaleInput, fingerprint_of
 from .statements import insert_sale
 from .words import PAYMENT_METHODS, code_of
-
-State = Device.State
-# A device that KRA refused still sells: its sales wait for a person like in an outage.
-SELLING = (State.ACTIVE, State.REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +50,15 @@ def create_sale(device: Device, data: SaleInput) -> Accepted:
 
 
 def check_device(device: Device) -> None:
-    if device.state not in SELLING:
+    """Raise NotReady when it does not sell. What was read a while ago is read again before a no;
+    before a yes the insert itself looks.
+    """
+    state = device.state
+    if state not in SELLING:
+        state = Device.objects.values_list("state", flat=True).get(pk=device.pk)
+    if state not in SELLING:
         raise NotReady(
-            f"The device {device.serial} is {device.state}.",
+            f"The device {device.serial} is {state}.",
             help="Initialise it (POST /api/device/init/) or resume it.",
         )
 
@@ -128,23 +130,23 @@ def new_lines(basket: Basket) -> list[InvoiceLine]:
 
 def store_once(invoice: Invoice, lines: list[InvoiceLine], rates: Any) -> Accepted:
     """Store, unless the reference names a sale already: then that sale."""
-    try:
-        with transaction.atomic():
-            store(invoice, lines, rates)
-    except IntegrityError:
-        earlier = find_replay(invoice.device, invoice.reference, invoice.content_hash)
-        if earlier is None:
-            raise
-        return Accepted(earlier, is_replay=True)
-    return Accepted(invoice, is_replay=False)
+    if store(invoice, lines, rates):
+        return Accepted(invoice, is_replay=False)
+    earlier = find_replay(invoice.device, invoice.reference, invoice.content_hash)
+    if earlier is None:
+        check_device(Device.objects.get(pk=invoice.device_id))
+        raise ReferenceReused(f"The reference {invoice.reference!r} is being used just now.")
+    return Accepted(earlier, is_replay=True)
 
 
-def store(invoice: Invoice, lines: list[InvoiceLine], rates: Any) -> None:
-    """Insert the debt, the invoice and its lines. Runs in a transaction; rings after it."""
-    remember_lines(invoice, lines)
+def store(invoice: Invoice, lines: list[InvoiceLine], rates: Any) -> bool:
+    """Insert the debt, the invoice and its lines, all or nothing; ring once that is committed.
+
+    False when the reference is taken or the device does not sell: then nothing was stored.
+    """
+    remember_parts(invoice, lines)
     if invoice.is_training:
-        _store_training(invoice, lines)
-        return
+        return _store_training(invoice, lines)
     now = invoice.created_at = timezone.now()
     row = owe(
         lane_id=lane_id_of(invoice.device_id, Stream.FISCAL),
@@ -154,20 +156,28 @@ def store(invoice: Invoice, lines: list[InvoiceLine], rates: Any) -> None:
         deadline_at=now + timedelta(hours=settings.SALES_DEADLINE_HOURS),
     )
     row.created_at = now
-    insert_sale(invoice, row, lines)
-    ring_after_commit(row.lane_id)
+    is_stored = insert_sale(invoice, row, lines)
+    if is_stored:
+        ring_after_commit(row.lane_id)
+    return is_stored
 
 
-def _store_training(invoice: Invoice, lines: list[InvoiceLine]) -> None:
-    invoice.save(force_insert=True)
-    for line in lines:
-        line.invoice = invoice
-    InvoiceLine.objects.bulk_create(lines)
+def _store_training(invoice: Invoice, lines: list[InvoiceLine]) -> bool:
+    try:
+        with transaction.atomic():
+            invoice.save(force_insert=True)
+            for line in lines:
+                line.invoice = invoice
+            InvoiceLine.objects.bulk_create(lines)
+    except IntegrityError:
+        return False
+    return True
 
 
-def remember_lines(invoice: Invoice, lines: list[InvoiceLine]) -> None:
-    """Spare the answer a query for what was just stored."""
+def remember_parts(invoice: Invoice, lines: list[InvoiceLine]) -> None:
+    """Spare the answer queries for what was just stored, and for the receipt that cannot be."""
     invoice._prefetched_objects_cache = {"lines": lines}  # type: ignore[attr-defined]
+    Invoice._meta.get_field("receipt").set_cached_value(invoice, None)
 
 
 def preview(device: Device, data: SaleContent) -> tuple[Basket | None, list[Problem]]:

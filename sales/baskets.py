@@ -19,6 +19,7 @@ from kra.times import NAIROBI
 
 from .errors import SaleInvalid
 from .schemas import LineInput, SaleContent
+from .statements import find_items
 from .tax import Convention, Line, LineAmounts, Totals, compute, discounted, totals
 from .words import PAYMENT_METHODS, TAX_NAMES, code_of
 
@@ -120,7 +121,7 @@ def _is_rate(rate: Decimal) -> bool:
 
 def _find_items(reading: Reading) -> list[Item | None]:
     wanted = {line.item for line in reading.data.lines}
-    known = {i.sku: i for i in Item.objects.filter(company=reading.company, sku__in=wanted)}
+    known = find_items(reading.company.pk, sorted(wanted))
     return [_usable(reading, place, line, known) for place, line in enumerate(reading.data.lines)]
 
 

@@ -11,7 +11,7 @@ from devices.models import Device
 from outbox.models import Status
 from outbox.services import cancel, retry_now
 
-from .acceptance import Accepted, new_invoice, new_lines, store
+from .acceptance import Accepted, check_device, new_invoice, new_lines, store
 from .baskets import read_basket
 from .errors import NotCorrectable, NotVoidable, SaleInvalid
 from .models import Invoice, Kind, State
@@ -28,6 +28,7 @@ def correct(invoice: Invoice, data: SaleContent) -> Accepted:
         raise NotCorrectable("A credit note is not corrected.", help="Void it and make a new one.")
     _require_refused(invoice)
     device = Device.objects.select_related("company", "branch").get(pk=invoice.device_id)
+    check_device(device)
     _require_same_sale(device, data)
     basket = read_basket(device.company, data)
     corrected = new_invoice(
@@ -40,7 +41,8 @@ def correct(invoice: Invoice, data: SaleContent) -> Accepted:
     )
     with transaction.atomic():
         _leave(invoice, to=State.SUPERSEDED, reason="corrected", error=NotCorrectable)
-        store(corrected, new_lines(basket), basket.rates)
+        if not store(corrected, new_lines(basket), basket.rates):
+            raise NotCorrectable(f"The device {device.serial} has just stopped selling.")
     return Accepted(corrected, is_replay=False)
 
 

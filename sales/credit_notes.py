@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
 
@@ -19,7 +19,7 @@ from items.rates import rates_on
 from kra.times import NAIROBI
 from outbox.models import NUMBER_FREE
 
-from .acceptance import Accepted, check_device, find_replay, store
+from .acceptance import Accepted, check_device, find_replay, store_once
 from .baskets import convention_of
 from .errors import NotCreditable, SaleInvalid
 from .models import LETTERS, Invoice, InvoiceLine, Kind, State
@@ -52,19 +52,13 @@ def create_credit_note(device: Device, data: CreditNoteInput, token: ApiToken) -
         problem = Problem("reason", "Unknown.", f"One of {', '.join(CREDIT_REASONS)}.")
         raise SaleInvalid("The credit note is not valid.", problems=[problem])
     original = _original(data.original, device, token)
-    try:
-        with transaction.atomic():
-            original = _locked(original)
-            # The twin of this request may have been stored while it waited for the lock.
-            earlier = find_replay(device, data.reference, digest)
-            if earlier is None:
-                note = _store(device, data, original, (reason, digest))
-                return Accepted(note, is_replay=False)
-    except IntegrityError:
+    with transaction.atomic():
+        original = _locked(original)
+        # The twin of this request may have been stored while it waited for the lock.
         earlier = find_replay(device, data.reference, digest)
-        if earlier is None:
-            raise
-    return Accepted(earlier, is_replay=True)
+        if earlier is not None:
+            return Accepted(earlier, is_replay=True)
+        return _store(device, data, original, (reason, digest))
 
 
 def _original(reference: str, device: Device, token: ApiToken) -> Invoice:
@@ -91,17 +85,15 @@ def _locked(original: Invoice) -> Invoice:
 
 def _store(
     device: Device, data: CreditNoteInput, original: Invoice, known: tuple[str, str]
-) -> Invoice:
+) -> Accepted:
     shares = _shares(original, data)
     convention = convention_of(device.company)
     lines = [_line(number, share, convention) for number, share in enumerate(shares, start=1)]
     note = _note(device, data, original, lines)
     note.credit_reason, note.content_hash = known
     # KRA checks the rates of the day the note is sent; the tax is the original's own.
-    store(
-        note, lines, rates_on(device.company.environment, note.sold_at.astimezone(NAIROBI).date())
-    )
-    return note
+    day = note.sold_at.astimezone(NAIROBI).date()
+    return store_once(note, lines, rates_on(device.company.environment, day))
 
 
 def _shares(original: Invoice, data: CreditNoteInput) -> list[Share]:

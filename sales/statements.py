@@ -1,13 +1,18 @@
-"""The statements that every sale runs, by hand (see outbox/statements.py for the reason)."""
+"""The statements that every sale runs, by hand (core/sql.py has the reason)."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from operator import attrgetter
+from typing import NamedTuple
 
-from django.db import connection, models
+import msgspec
+from django.db import models
 
+from core import sql
 from devices.calls import storable
+from devices.models import SELLING
+from items.models import Item
 from kra.records import Signature
 from outbox.models import Transmission
 
@@ -15,13 +20,13 @@ from .models import Invoice, InvoiceLine
 
 STORE_RECEIPT = """
     WITH sold AS (
-        SELECT id FROM sales_invoice WHERE transmission_id = %s
+        SELECT id FROM sales_invoice WHERE transmission_id = $1
     ), stored AS (
         INSERT INTO sales_receipt (
             invoice_id, number, receipt_number, total_receipts, internal_data, signature,
             signed_at, scu_id, created_at
         )
-        SELECT id, %s, %s, %s, %s, %s, %s, %s, %s FROM sold
+        SELECT id, $2, $3, $4, $5, $6, $7, $8, $9 FROM sold
     )
     SELECT sold.id, EXISTS (
         SELECT FROM sales_invoiceline line JOIN items_item item ON item.id = line.item_id
@@ -30,76 +35,110 @@ STORE_RECEIPT = """
 """
 
 
+_ITEM, _ITEM_COLUMNS = sql.columns(Item, but=["created_at", "updated_at", "transmission"])
+FIND_ITEMS = f"SELECT {_ITEM_COLUMNS} FROM items_item WHERE company_id = $1 AND sku = ANY($2)"
+
+
+def find_items(company_id: int, skus: Sequence[str]) -> dict[str, Item]:
+    rows = sql.fetch_all(FIND_ITEMS, [company_id, list(skus)])
+    items = [sql.loaded(Item, _ITEM, row) for row in rows]
+    return {item.sku: item for item in items}
+
+
 def store_receipt(row: Transmission, signed: Signature, now: datetime) -> tuple[int, bool]:
     """Insert what KRA signed; return the invoice's id and whether it moves goods."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            STORE_RECEIPT,
-            [
-                row.pk, row.number, signed.receipt_number, signed.total_receipts,
-                storable(signed.internal_data, 255), storable(signed.signature, 255),
-                signed.signed_at,
-                row.lane.device.scu_id, now,
-            ],
-        )  # fmt: skip
-        invoice_id, has_goods = cursor.fetchone()
+    ((invoice_id, has_goods),) = sql.run(
+        STORE_RECEIPT,
+        [
+            row.pk, row.number, signed.receipt_number, signed.total_receipts,
+            storable(signed.internal_data, 255), storable(signed.signature, 255),
+            signed.signed_at,
+            row.lane.device.scu_id, now,
+        ],
+    ).fetchall()  # fmt: skip
     return int(invoice_id), bool(has_goods)
 
 
-def insert_sale(invoice: Invoice, row: Transmission, lines: Sequence[InvoiceLine]) -> None:
+def insert_sale(invoice: Invoice, row: Transmission, lines: Sequence[InvoiceLine]) -> bool:
     """Insert the debt, the invoice and its lines in one statement: all, or nothing.
 
-    Sets the keys of invoice and row. Raises IntegrityError when the reference is taken.
+    Sets the keys of invoice and row. False when the reference is taken, or when the device does
+    not sell (any more).
     """
-    line_fields = _fields(InvoiceLine, "invoice_id")
-    params = _values(row, _fields(Transmission)) + _values(
-        invoice, _fields(Invoice, "transmission_id")
-    )
-    params += [[_value(line, field) for line in lines] for field in line_fields]
-    with connection.cursor() as cursor:
-        cursor.execute(_insert_sale(), params)
-        row.pk, invoice.pk = cursor.fetchone()
+    write = _insert_sale()
+    found = sql.run(
+        write.statement,
+        [
+            invoice.device_id, row.content,
+            write.owed.json(row), write.sold.json(invoice), write.line.json(*lines),
+        ],
+    ).fetchall()  # fmt: skip
+    if not found:
+        return False
+    ((row.pk, invoice.pk),) = found
     for each in (row, invoice):
         each._state.adding, each._state.db = False, "default"
     invoice.transmission = row
+    return True
 
 
-def _fields(model: type[models.Model], *but: str) -> list[Any]:
-    fields = model._meta.concrete_fields
-    return [field for field in fields if not field.primary_key and field.attname not in but]
+class _Columns:
+    """The columns of a table that a new row fills by itself, and rows of it as JSON."""
+
+    def __init__(self, model: type[models.Model], *but: str) -> None:
+        fields = [
+            f for f in model._meta.concrete_fields if not f.primary_key and f.column not in but
+        ]
+        self.names = [field.column for field in fields]
+        self.list = ", ".join(f'"{name}"' for name in self.names)
+        self.values = attrgetter(*(field.attname for field in fields))
+
+    def json(self, *rows: models.Model) -> str:
+        """Decimals as text, so that PostgreSQL reads them exactly."""
+        members = [dict(zip(self.names, self.values(row), strict=True)) for row in rows]
+        return msgspec.json.encode(members).decode()
 
 
-def _values(row: models.Model, fields: Sequence[Any]) -> list[Any]:
-    return [_value(row, field) for field in fields]
-
-
-def _value(row: models.Model, field: Any) -> Any:
-    return field.get_db_prep_save(getattr(row, field.attname), connection)
+class _Write(NamedTuple):
+    statement: str
+    owed: _Columns
+    sold: _Columns
+    line: _Columns
 
 
 @lru_cache(maxsize=1)
-def _insert_sale() -> str:
-    """Composed once from the models, so that a new column cannot be forgotten here."""
-    owed, sold = _fields(Transmission), _fields(Invoice, "transmission_id")
-    line = _fields(InvoiceLine, "invoice_id")
-    arrays = ", ".join(f"%s::{field.db_type(connection)}[]" for field in line)
-    return f"""
-        WITH owed AS (
-            INSERT INTO outbox_transmission ({_names(owed)}) VALUES ({_marks(owed)}) RETURNING id
-        ), sold AS (
-            INSERT INTO sales_invoice ({_names(sold)}, transmission_id)
-            SELECT {_marks(sold)}, owed.id FROM owed RETURNING id
-        ), added AS (
-            INSERT INTO sales_invoiceline (invoice_id, {_names(line)})
-            SELECT sold.id, line.* FROM sold, unnest({arrays}) AS line
-        )
-        SELECT owed.id, sold.id FROM owed, sold
+def _insert_sale() -> _Write:
+    """Composed once from the models, so that a new column cannot be forgotten here.
+
+    The key of the debt is taken first: a taken reference must not leave a debt without a sale.
+    JSON, because adapting some hundred parameters costs Python more than parsing costs PostgreSQL.
     """
-
-
-def _names(fields: Sequence[Any]) -> str:
-    return ", ".join(f'"{field.column}"' for field in fields)
-
-
-def _marks(fields: Sequence[Any]) -> str:
-    return ", ".join(f"%s::{field.db_type(connection)}" for field in fields)
+    owed = _Columns(Transmission, "content")
+    sold = _Columns(Invoice, "transmission_id")
+    line = _Columns(InvoiceLine, "invoice_id")
+    selling = ", ".join(f"'{state}'" for state in SELLING)
+    statement = f"""
+        WITH key AS (
+            SELECT nextval(pg_get_serial_sequence('outbox_transmission', 'id')) AS id
+            FROM devices_device WHERE id = $1 AND state IN ({selling})
+        ), sold AS (
+            INSERT INTO sales_invoice (transmission_id, {sold.list})
+            SELECT (SELECT id FROM key), {sold.list}
+            FROM json_populate_recordset(NULL::sales_invoice, $4::json)
+            WHERE EXISTS (SELECT FROM key)
+            ON CONFLICT (branch_id, reference) WHERE is_current DO NOTHING
+            RETURNING id, transmission_id
+        ), debt AS (
+            INSERT INTO outbox_transmission (id, content, {owed.list})
+            SELECT (SELECT transmission_id FROM sold), $2, {owed.list}
+            FROM json_populate_recordset(NULL::outbox_transmission, $3::json)
+            WHERE EXISTS (SELECT FROM sold)
+        ), added AS (
+            INSERT INTO sales_invoiceline (invoice_id, {line.list})
+            SELECT (SELECT id FROM sold), {line.list}
+            FROM json_populate_recordset(NULL::sales_invoiceline, $5::json)
+            WHERE EXISTS (SELECT FROM sold)
+        )
+        SELECT transmission_id, id FROM sold
+    """
+    return _Write(statement, owed, sold, line)

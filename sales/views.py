@@ -17,7 +17,7 @@ from core.openapi import describe, page_of
 from core.views import ListView
 from devices.calls import find_device
 from devices.models import Device
-from devices.views import visible_device
+from devices.views import bound_device, visible_device
 from items.services import stock_shortages
 from outbox import doorbell
 from outbox.waiting import wait_for
@@ -84,7 +84,7 @@ def only_serial(token: ApiToken) -> str:
 
 def selling_device(request: Request, serial: str) -> Device:
     """The device a sale is made on: the token's own, or the one it names."""
-    bound: Device | None = token_of(request).device
+    bound = bound_device(token_of(request))
     if bound is not None and serial in ("", bound.serial):
         return bound
     if not serial:

@@ -8,10 +8,11 @@ import time_machine
 from django.db import connection
 from django.utils import timezone
 
+from companies.models import Company
 from core.context import request_id
 from devices import calls
 from devices.calls import HostNotConfigured, exchange, finish_call, open_call, post, target_for
-from devices.models import Call
+from devices.models import Call, Device
 from devices.services import generate_keys
 from kra.client import Client
 from kra.errors import DeviceRefused, OutcomeUnknown, Rejected, Unavailable
@@ -180,19 +181,34 @@ def test_the_gateway_gets_the_applications_keys(open_company, add_device, _case,
     assert credentials.consumer_key == key
 
 
-def test_a_device_is_read_once_a_second(device, django_assert_num_queries, monkeypatch):
+# Each change of a row in a transaction of its own, as in life: that is what its version counts.
+@pytest.mark.django_db(transaction=True)
+def test_a_device_is_loaded_once_and_again_when_its_rows_change(
+    device, django_assert_num_queries, monkeypatch
+):
     now = [1000.0]
     monkeypatch.setattr("devices.calls.time.monotonic", lambda: now[0])
     with django_assert_num_queries(1):
         first = calls.device_of(device.pk)
         assert (first.key, first.company.pin, first.branch.code) == (KEY, "A000000001A", "00")
 
-    now[0] += 0.9
-    with django_assert_num_queries(0):
+    now[0] += 100.0
+    with django_assert_num_queries(0):  # the version alone is asked for, by hand
         assert calls.device_of(device.pk) is first
-    now[0] += 0.2
-    with django_assert_num_queries(1):
-        assert calls.device_of(device.pk) is not first
+
+    Company.objects.filter(pk=device.company_id).update(trade_name="New sign")
+    now[0] += 14.0
+    assert calls.device_of(device.pk) is first  # trusted for a while
+    now[0] += 2.0
+    assert calls.device_of(device.pk).company.trade_name == "New sign"
+
+
+def test_whoever_knows_the_version_never_gets_an_older_device(device):
+    first = calls.device_of(device.pk)
+    Device.objects.filter(pk=device.pk).update(state="suspended")
+
+    assert calls.device_of(device.pk) is first
+    assert calls.device_of(device.pk, "another/version/now").state == "suspended"
 
 
 def test_a_device_is_found_by_its_companys_serial(alpha, beta, device, add_device):

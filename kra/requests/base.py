@@ -1,6 +1,7 @@
 """How a message becomes bytes: the same message always gives the same bytes."""
 
 from decimal import Context, Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -9,6 +10,7 @@ LETTERS = "ABCDE"
 _CENT = Decimal("0.01")
 _MOST_DIGITS = 18
 _context = Context(prec=60)  # not the caller's, which may round or raise
+_PLAIN = {str, int, type(None)}
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -34,12 +36,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 def _members(message: msgspec.Struct) -> dict[str, Any]:
     members: dict[str, Any] = {}
-    for name in message.__struct_fields__:
-        value = getattr(message, name)
+    for name, value in msgspec.structs.asdict(message).items():
         if name == "letters":
             members.update(_letters(value))
         else:
-            members[name] = _value(value)
+            members[name] = value if type(value) in _PLAIN else _value(value)
     return members
 
 
@@ -56,6 +57,8 @@ def _letters(letters: Letters) -> dict[str, Any]:
 
 def _value(value: Any) -> Any:
     if isinstance(value, Decimal):
+        if not value.is_finite():
+            raise ValueError(f"KRA takes no such number: {value}")
         return _number(value)
     if isinstance(value, msgspec.Struct):
         return _members(value)
@@ -66,9 +69,10 @@ def _value(value: Any) -> Any:
     return value
 
 
+@lru_cache(maxsize=4096)
 def _number(value: Decimal) -> Decimal | int:
     """One spelling per value: 2320, not 2320.00 or 2.32E+3. Never rounds."""
-    if not value.is_finite() or value.adjusted() >= _MOST_DIGITS:
+    if value.adjusted() >= _MOST_DIGITS:
         raise ValueError(f"KRA takes no such number: {value}")
     exact = value.quantize(_CENT, context=_context)
     if exact != value:

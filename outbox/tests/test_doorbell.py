@@ -253,10 +253,22 @@ def test_a_worker_drains_its_lane_and_is_done(lane, debt, bell, kra):
     assert ring(lane.pk), "the next message rings anew"
 
 
-def test_a_worker_whose_slice_is_over_goes_to_the_back_of_the_queue(
-    lane, debt, bell, kra, settings
+def test_a_worker_whose_slice_is_over_goes_on_while_nobody_waits(lane, debt, bell, kra, settings):
+    settings.OUTBOX_SLICE_SECONDS = 0.0
+    debt("R-1"), debt("R-2")
+    kra.script(signed(), signed())
+
+    drain_lane(lane.pk)
+
+    assert kra.asked == ["sales_save", "sales_save"]
+    assert bell.rings == []
+
+
+def test_a_worker_whose_slice_is_over_goes_behind_those_who_wait(
+    lane, debt, bell, kra, settings, monkeypatch
 ):
     settings.OUTBOX_SLICE_SECONDS = 0.0
+    monkeypatch.setattr("outbox.doorbell.is_anybody_waiting", lambda: True)
     debt("R-1"), debt("R-2")
     kra.script(signed())
 

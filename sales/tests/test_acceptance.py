@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from devices.models import Device
 from outbox.models import Transmission
 from sales import acceptance, corrections
 from sales.errors import NotCorrectable, NotReady, NotVoidable, ReferenceReused, SaleInvalid
@@ -85,10 +86,29 @@ def test_it_stores_nothing_of_a_wrong_sale(accept):
 
 @pytest.mark.parametrize("state", ["registered", "initialising", "suspended"])
 def test_it_sells_nothing_on_a_device_that_may_not(device, accept, state):
+    Device.objects.filter(pk=device.pk).update(state=state)
     device.state = state
 
     with pytest.raises(NotReady, match=f"The device dvcv1130 is {state}"):
         accept()
+
+
+def test_a_device_suspended_since_it_was_read_sells_nothing(device, accept):
+    Device.objects.filter(pk=device.pk).update(state="suspended")
+    assert device.state == "active"
+
+    with pytest.raises(NotReady, match="The device dvcv1130 is suspended"):
+        accept()
+
+    assert not Invoice.objects.exists()
+    assert not InvoiceLine.objects.exists()
+    assert not Transmission.objects.exists()
+
+
+def test_a_device_resumed_since_it_was_read_sells(device, accept):
+    device.state = "suspended"
+
+    assert accept().invoice.status == "queued"
 
 
 def test_a_device_that_kra_refuses_still_sells(device, accept):

@@ -1,0 +1,51 @@
+"""Statements by hand, for the two paths that every sale takes: accept and deliver.
+
+Composing the same SQL anew costs Django, and planning it anew costs PostgreSQL, more than running
+it does (docs/adr/0009-prepared-statements.md). These are prepared on the server, once per
+connection. Everything off those two paths uses the ORM. Parameters are written $1, $2, ….
+"""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import psycopg
+from django.db import InterfaceError, OperationalError, connection, models
+
+M = TypeVar("M", bound=models.Model)
+Row = tuple[Any, ...]
+
+
+def run(sql: str, params: Sequence[Any]) -> "psycopg.RawCursor[Row]":
+    """Execute on Django's connection, in its transaction when there is one.
+
+    Raises Django's database errors.
+    """
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        cursor = psycopg.RawCursor(connection.connection)
+        # The text is one of our constants; every value is a parameter.
+        return cursor.execute(sql, params, prepare=True)
+
+
+def fetch_all(sql: str, params: Sequence[Any]) -> list[Row]:
+    """The rows of a question. A connection that died since its last use is replaced, once."""
+    try:
+        return run(sql, params).fetchall()
+    except (InterfaceError, OperationalError):
+        if connection.in_atomic_block or connection.is_usable():
+            raise
+        connection.close()
+        return run(sql, params).fetchall()
+
+
+def columns(model: type[models.Model], *, but: Sequence[str] = ()) -> tuple[list[str], str]:
+    """The names that `model.from_db` wants, and the columns to select for them; the fields in
+    `but` are left to be loaded when somebody reads them.
+    """
+    fields = [field for field in model._meta.concrete_fields if field.name not in but]
+    table = model._meta.db_table
+    return [f.attname for f in fields], ", ".join(f'{table}."{f.column}"' for f in fields)
+
+
+def loaded(model: type[M], names: list[str], row: Sequence[Any]) -> M:
+    return model.from_db("default", names, row)
