@@ -8,12 +8,13 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
 
 from core import sql
 
 from .models import ApiToken
+from .throttling import TokenThrottle
 
 LAST_USED_EVERY = timedelta(minutes=1)
 AS_KNOWN = """
@@ -41,7 +42,13 @@ class TokenAuthentication(BaseAuthentication):
         if scheme.lower() not in (b"token", b"bearer"):
             return None
         digest = ApiToken.hash_of(secret.strip().decode("ascii", "replace"))
-        return None, self._cached(digest)
+        try:
+            return None, self._cached(digest)
+        except AuthenticationFailed:
+            # Right tokens from the same address are let in: a shop's tills share one.
+            if not TokenThrottle().note_wrong(request):
+                raise Throttled(detail="Too many wrong tokens came from your address.") from None
+            raise
 
     def authenticate_header(self, request: Request) -> str:
         return "Token"

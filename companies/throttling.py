@@ -1,7 +1,10 @@
-"""Requests per token, counted in Redis by the `limits` library; no Redis, no limit."""
+"""Requests per token, and wrong tokens per address, counted in Redis by the `limits` library; no
+Redis, no limit.
+"""
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -14,8 +17,6 @@ from rest_framework.throttling import BaseThrottle
 
 log = logging.getLogger(__name__)
 RETRY_AFTER_FAILURE_S = 5.0
-
-
 # Redis is asked once for so small a part of a limit, and that is spent without asking.
 PARTS = 200
 MOST_KEYS = 10_000
@@ -29,13 +30,22 @@ class TokenThrottle(BaseThrottle):
     broken_until = 0.0
 
     def allow_request(self, request: Request, view: Any) -> bool:
+        self.key = f"token:{request.auth.pk}" if request.auth else self.get_ident(request) or "?"
+        return self._unless_broken(self._spend)
+
+    def note_wrong(self, request: Request) -> bool:
+        """Count a wrong token; False when too many came from this address."""
+        who = f"guess:{self.get_ident(request) or '?'}"
+        limit = parse(settings.API_WRONG_TOKEN_LIMIT)
+        return self._unless_broken(lambda: self._limiter().hit(limit, who))
+
+    def _unless_broken(self, ask: Callable[[], bool]) -> bool:
+        """Selling goes on without Redis (decision 1); the limits return with it."""
         if time.monotonic() < TokenThrottle.broken_until:
             return True
-        self.key = f"token:{request.auth.pk}" if request.auth else self.get_ident(request) or "?"
         try:
-            return self._spend()
+            return ask()
         except RedisError:
-            # Selling goes on without Redis (decision 1); the limit returns with it.
             TokenThrottle.broken_until = time.monotonic() + RETRY_AFTER_FAILURE_S
             log.warning("rate limits are off: Redis does not answer")
             return True
@@ -51,7 +61,8 @@ class TokenThrottle(BaseThrottle):
             elif part > 1 and self._limiter().hit(self.limit, self.key):
                 left = 1
         if left > 1:
-            self.left[key] = left - 1
+            # Another thread may have taken a part meanwhile: neither is lost.
+            self.left[key] = self.left.get(key, 0) + left - 1
         if len(self.left) > MOST_KEYS:
             self.left.clear()
         return left > 0

@@ -13,7 +13,7 @@ Serial = Annotated[
     Meta(
         min_length=1,
         max_length=100,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._\-]*$",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._\-]*(/[A-Za-z0-9._\-]+)*$",
         description="The serial number that KRA approved for the device.",
         examples=["dvcv1130"],
     ),

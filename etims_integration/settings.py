@@ -191,6 +191,8 @@ SALES_CLOCK_SKEW_SECONDS = 300
 # A catalogue of 5,000 rows fits into 4 MB; everything else is refused above 1 MB (core/api.py).
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1_048_576
 API_RATE_LIMIT = env.str("API_RATE_LIMIT", default="6000/minute")
+# Wrong tokens from one address.
+API_WRONG_TOKEN_LIMIT = env.str("API_WRONG_TOKEN_LIMIT", default="30/minute")
 API_TOKEN_CACHE_SECONDS = env.float("API_TOKEN_CACHE_SECONDS", default=15.0)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["companies.authentication.TokenAuthentication"],
@@ -203,6 +205,8 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "core.api.exception_handler",
     "UNAUTHENTICATED_USER": None,
+    # How many proxies of ours stand before us: whom X-Forwarded-For is believed. None by default.
+    "NUM_PROXIES": env.int("NUM_PROXIES", default=0),
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "eTIMS integration",

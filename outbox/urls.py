@@ -3,5 +3,5 @@ from django.urls import path
 from . import views
 
 urlpatterns = [
-    path("device/<str:serial>/resync-counter/", views.ResyncView.as_view(), name="device-resync"),
+    path("device/<path:serial>/resync-counter/", views.ResyncView.as_view(), name="device-resync"),
 ]

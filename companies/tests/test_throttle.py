@@ -1,5 +1,6 @@
 """Requests per token are limited by Redis, and selling goes on without it."""
 
+import ipaddress
 import time
 import uuid
 
@@ -50,6 +51,35 @@ def test_every_token_has_a_limit_of_its_own(api, alpha):
         first.get(URL)
 
     assert second.get(URL).status_code == 200
+
+
+def guess(client, address, **headers):
+    """A wrong token from an address."""
+    wrong = {"Authorization": f"Token etims_{uuid.uuid4().hex}"}
+    return client.get(URL, headers=wrong | headers, REMOTE_ADDR=address)
+
+
+@pytest.fixture
+def address(settings):
+    """One that no other run has guessed from."""
+    settings.API_WRONG_TOKEN_LIMIT = "3/hour"
+    return str(ipaddress.IPv6Address(uuid.uuid4().int))
+
+
+def test_who_guesses_tokens_is_held_up_and_who_knows_one_is_not(client, api, alpha, address):
+    statuses = [guess(client, address).status_code for _ in range(5)]
+
+    assert statuses == [401, 401, 401, 429, 429]
+    assert guess(client, address).json()["error"]["code"] == "throttled"
+    assert api(alpha).get(URL, REMOTE_ADDR=address).status_code == 200
+
+
+def test_an_address_is_not_believed_what_it_says_about_itself(client, db, address):
+    says = [{"X-Forwarded-For": f"10.0.0.{n}"} for n in range(4)]
+
+    statuses = [guess(client, address, **each).status_code for each in says]
+
+    assert statuses == [401, 401, 401, 429]
 
 
 def dead_redis():

@@ -97,6 +97,17 @@ def test_a_connection_test_names_the_worst_verdict(api, alpha, device, kra, _cas
     assert (response.json()["serial"], response.json()["verdict"]) == ("dvc1", verdict)
 
 
+def test_a_serial_may_hold_slashes(api, alpha):
+    serial = "ODOO/P051234567X/0"
+    client = api(alpha)
+
+    imported = client.post(f"/api/device/{serial}/import-key/", IMPORT, format="json")
+    stopped = client.post(f"/api/device/{serial}/suspend/", {"reason": "moved"}, format="json")
+
+    assert (imported.status_code, imported.json()["serial"]) == (200, serial)
+    assert (stopped.status_code, stopped.json()["state"]) == (200, "suspended")
+
+
 BAD_KEYS = ["short", "has a space inside", "новый-ключ-1", "line\nbreak-1"]
 
 
