@@ -114,7 +114,9 @@ class CallOutput(Struct):
     reason: str
 
 
-class InvoiceOutput(Struct, omit_defaults=False):
+class InvoiceSummary(Struct, kw_only=True):
+    """A sale or credit note without its lines: what a list shows."""
+
     id: int
     reference: str
     kind: str
@@ -140,8 +142,6 @@ class InvoiceOutput(Struct, omit_defaults=False):
     taxable_amount: Money
     tax_amount: Money
     discount: Money
-    letters: list[LetterOutput]
-    lines: list[LineOutput]
     receipt: ReceiptOutput | None
     trouble: Trouble | None
     attempts: int
@@ -150,45 +150,60 @@ class InvoiceOutput(Struct, omit_defaults=False):
     is_late: bool
     links: Links
     created_at: datetime
+
+
+class InvoiceOutput(InvoiceSummary, kw_only=True):
+    letters: list[LetterOutput]
+    lines: list[LineOutput]
     blocked_by: str | None = None
     calls: list[CallOutput] | None = None
 
 
 def invoice_output(invoice: Invoice) -> InvoiceOutput:
+    return InvoiceOutput(
+        **_head(invoice),
+        letters=_letters(invoice),
+        lines=[LineOutput.of(line) for line in invoice.lines.all()],
+    )
+
+
+def invoice_summary(invoice: Invoice) -> InvoiceSummary:
+    return InvoiceSummary(**_head(invoice))
+
+
+def _head(invoice: Invoice) -> dict[str, Any]:
     row = invoice.transmission
     waiting = row is not None and row.status in (Status.QUEUED, Status.UNKNOWN)
     receipt = getattr(invoice, "receipt", None)
-    return InvoiceOutput(
-        id=invoice.pk,
-        reference=invoice.reference,
-        kind=invoice.kind,
-        status=invoice.status,
-        version=invoice.version,
-        device=invoice.device.serial,
-        branch=invoice.branch.code,
-        original=invoice.original.reference if invoice.original else None,
-        sold_at=invoice.sold_at,
-        customer_pin=invoice.customer_pin,
-        customer_name=invoice.customer_name,
-        payment_method=PAYMENT_NAMES.get(invoice.payment_method, invoice.payment_method),
-        currency=invoice.currency,
-        exchange_rate=_plain(invoice.exchange_rate),
-        prices_include_tax=invoice.prices_include_tax,
-        total=money(invoice.total),
-        taxable_amount=money(invoice.taxable),
-        tax_amount=money(invoice.tax),
-        discount=money(invoice.discount),
-        letters=_letters(invoice),
-        lines=[LineOutput.of(line) for line in invoice.lines.all()],
-        receipt=ReceiptOutput.of(receipt) if receipt else None,
-        trouble=trouble_of(invoice),
-        attempts=row.attempts if row else 0,
-        next_attempt_at=row.not_before if row and waiting else None,
-        deadline_at=row.deadline_at if row else None,
-        is_late=_is_late(invoice),
-        links=links_of(invoice),
-        created_at=invoice.created_at,
-    )
+    return {
+        "id": invoice.pk,
+        "reference": invoice.reference,
+        "kind": invoice.kind,
+        "status": invoice.status,
+        "version": invoice.version,
+        "device": invoice.device.serial,
+        "branch": invoice.branch.code,
+        "original": invoice.original.reference if invoice.original else None,
+        "sold_at": invoice.sold_at,
+        "customer_pin": invoice.customer_pin,
+        "customer_name": invoice.customer_name,
+        "payment_method": PAYMENT_NAMES.get(invoice.payment_method, invoice.payment_method),
+        "currency": invoice.currency,
+        "exchange_rate": _plain(invoice.exchange_rate),
+        "prices_include_tax": invoice.prices_include_tax,
+        "total": money(invoice.total),
+        "taxable_amount": money(invoice.taxable),
+        "tax_amount": money(invoice.tax),
+        "discount": money(invoice.discount),
+        "receipt": ReceiptOutput.of(receipt) if receipt else None,
+        "trouble": trouble_of(invoice),
+        "attempts": row.attempts if row else 0,
+        "next_attempt_at": row.not_before if row and waiting else None,
+        "deadline_at": row.deadline_at if row else None,
+        "is_late": _is_late(invoice),
+        "links": links_of(invoice),
+        "created_at": invoice.created_at,
+    }
 
 
 def invoice_detail(invoice: Invoice) -> InvoiceOutput:

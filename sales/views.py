@@ -30,9 +30,11 @@ from .outputs import (
     BulkOutput,
     BulkResult,
     InvoiceOutput,
+    InvoiceSummary,
     PreviewOutput,
     invoice_detail,
     invoice_output,
+    invoice_summary,
     preview_amounts,
 )
 from .receipts import text_receipt
@@ -238,12 +240,15 @@ class InvoiceListView(ListView):
 
     def get_queryset(self) -> Any:
         invoices: Any = Invoice.objects.visible_to(token_of(self.request))
-        return invoices.whole()
+        return invoices.heads()
 
-    def output(self, row: Invoice) -> InvoiceOutput:
-        return invoice_output(row)
+    def output(self, row: Invoice) -> InvoiceSummary:
+        return invoice_summary(row)
 
-    @describe("Sales and credit notes, newest first", answers={200: page_of(InvoiceOutput)})
+    @describe(
+        "Sales and credit notes without their lines, newest first",
+        answers={200: page_of(InvoiceSummary)},
+    )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
 
