@@ -7,8 +7,9 @@ lane's lease runs out and a worker goes on (delivery.py).
 
 import logging
 import time
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from threading import Event
 
 from django.db import close_old_connections
 from django.utils import timezone
@@ -30,19 +31,21 @@ def wait_for(row: Transmission, seconds: float) -> Transmission:
     """Deliver until the row is settled or `seconds` are over; return the row as it is then."""
     until = time.monotonic() + seconds
     lane_id, pk = row.lane_id, row.pk
+    woken = Event()
     turn: Future[None] | None = None
     is_settled = _is_hopeless(lane_id) or statements.is_settled(pk)
     while not is_settled and (left := until - time.monotonic()) > 0:
         if turn is None or turn.done():
-            turn = _pool.submit(copy_context().run, _take_turn, lane_id, pk, until)
-        wait([turn], timeout=min(left, LOOK_EVERY_S))
+            woken.clear()
+            turn = _pool.submit(copy_context().run, _take_turn, lane_id, pk, (until, woken))
+        woken.wait(min(left, LOOK_EVERY_S))
         is_settled = statements.is_settled(pk)
         if turn.done() and not is_settled:
             if turn.exception() is not None:
                 break  # it was logged; a worker tries again
             # Somebody else drains the lane, or its head waits for its next attempt.
             time.sleep(max(0.0, min(LOOK_EVERY_S, until - time.monotonic())))
-    return Transmission.objects.get(pk=pk)
+    return Transmission.objects.defer("content", "body").get(pk=pk)
 
 
 def _is_hopeless(lane_id: int) -> bool:
@@ -50,9 +53,14 @@ def _is_hopeless(lane_id: int) -> bool:
     return why_waiting(statements.read_lane(lane_id)) in ("kra_down", "device")
 
 
-def _take_turn(lane_id: int, pk: int, until: float) -> None:
+def _take_turn(lane_id: int, pk: int, waiter: tuple[float, Event]) -> None:
+    until, woken = waiter
+
     def is_settled() -> bool:
-        return statements.is_settled(pk)
+        settled = statements.is_settled(pk)
+        if settled:
+            woken.set()
+        return settled
 
     try:
         # Whoever rang while we held the lane found it taken: ring for them.
@@ -62,6 +70,7 @@ def _take_turn(lane_id: int, pk: int, until: float) -> None:
         log.exception("delivery for a waiting till failed", extra={"lane": lane_id})
         raise
     finally:
+        woken.set()
         close_old_connections()
 
 

@@ -20,12 +20,13 @@ from devices.models import Device
 from devices.views import bound_device, visible_device
 from items.services import stock_shortages
 from outbox import doorbell
+from outbox.models import Transmission
 from outbox.waiting import wait_for
 
 from . import acceptance, corrections, credit_notes
 from .acceptance import Accepted
 from .filters import InvoiceFilter
-from .models import Invoice
+from .models import Invoice, Receipt
 from .outputs import (
     BulkOutput,
     BulkResult,
@@ -120,7 +121,7 @@ def answer(request: Request, accepted: Accepted) -> Response:
         row = wait_for(invoice.transmission, seconds)
         if not row.is_settled:
             doorbell.ring(row.lane_id)
-        invoice = Invoice.objects.whole().get(pk=invoice.pk)
+        take_verdict(invoice, row)
     output = invoice_output(invoice)
     if accepted.is_replay:
         return Response(output, status=200, headers={"Idempotent-Replayed": "true"})
@@ -128,6 +129,14 @@ def answer(request: Request, accepted: Accepted) -> Response:
     if seconds:
         headers["Preference-Applied"] = f"wait={seconds:.0f}"
     return Response(output, status=status_of(invoice), headers=headers)
+
+
+def take_verdict(invoice: Invoice, row: Transmission) -> None:
+    """What was accepted cannot have changed: only KRA's side of it is read again."""
+    invoice.transmission = row
+    receipt = Receipt.objects.filter(invoice_id=invoice.pk).first()
+    if receipt is not None:
+        receipt.invoice = invoice
 
 
 def status_of(invoice: Invoice) -> int:

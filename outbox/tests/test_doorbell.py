@@ -253,8 +253,11 @@ def test_a_worker_drains_its_lane_and_is_done(lane, debt, bell, kra):
     assert ring(lane.pk), "the next message rings anew"
 
 
-def test_a_worker_whose_slice_is_over_goes_on_while_nobody_waits(lane, debt, bell, kra, settings):
+def test_a_worker_whose_slice_is_over_goes_on_while_nobody_waits(
+    lane, debt, bell, kra, settings, monkeypatch
+):
     settings.OUTBOX_SLICE_SECONDS = 0.0
+    monkeypatch.setattr("outbox.doorbell.is_anybody_waiting", lambda: False)
     debt("R-1"), debt("R-2")
     kra.script(signed(), signed())
 
@@ -276,6 +279,24 @@ def test_a_worker_whose_slice_is_over_goes_behind_those_who_wait(
 
     assert kra.asked == ["sales_save"]
     assert bell.rings == [(lane.pk, BACKLOG)]
+
+
+def test_whoever_has_rung_waits_until_a_worker_takes_it(bell):
+    redis_ = doorbell._connection()
+    for queue in doorbell.QUEUES:
+        redis_.delete(queue)
+        assert not doorbell.is_anybody_waiting()
+
+        redis_.lpush(queue, "a task")
+
+        assert doorbell.is_anybody_waiting()
+        redis_.delete(queue)
+
+
+def test_without_redis_nobody_is_known_to_wait(bell, monkeypatch):
+    monkeypatch.setattr(doorbell, "_redis", unreachable())
+
+    assert not doorbell.is_anybody_waiting()
 
 
 def test_a_second_worker_leaves_at_once(lane, lease, debt, bell, kra):
