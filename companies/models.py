@@ -49,6 +49,8 @@ class Scope(models.TextChoices):
     ITEMS_WRITE = "items:write"
     SALES_WRITE = "sales:write"
     SALES_READ = "sales:read"
+    PURCHASES_WRITE = "purchases:write"
+    PURCHASES_READ = "purchases:read"
     REPORTS_READ = "reports:read"
     LOGS_READ = "logs:read"
 

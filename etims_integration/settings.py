@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "outbox",
     "items",
     "sales",
+    "purchases",
     "monitoring",
 ]
 
@@ -116,6 +117,10 @@ CELERY_BEAT_SCHEDULE = {
     "probe": {"task": "outbox.tasks.probe", "schedule": env.float("PROBE_SECONDS", default=5.0)},
     "heartbeat": {"task": "monitoring.tasks.heartbeat", "schedule": 10.0},
     "sync-codes": {"task": "items.tasks.sync_codes", "schedule": timedelta(hours=6)},
+    "sync-purchases": {
+        "task": "purchases.tasks.sync_purchases",
+        "schedule": timedelta(hours=env.float("PURCHASES_SYNC_HOURS", default=6.0)),
+    },
 }
 
 # --- KRA ---------------------------------------------------------------------------------------
@@ -168,6 +173,7 @@ OUTBOX_KINDS = {
     "item": "items.messages.ItemMessage",
     "stock_movement": "items.messages.StockMovementMessage",
     "stock_level": "items.messages.StockLevelMessage",
+    "purchase": "purchases.messages.PurchaseMessage",
 }
 # A lane's lease outlives one call; after a worker's death its lanes move again within it.
 OUTBOX_LEASE_MARGIN = env.float("OUTBOX_LEASE_MARGIN", default=5.0)

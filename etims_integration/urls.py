@@ -8,6 +8,7 @@ from sales.pages import ReceiptPage
 urlpatterns = [
     path("api/", include("sales.urls")),
     path("api/", include("items.urls")),
+    path("api/", include("purchases.urls")),
     path("api/", include("devices.urls")),
     path("api/", include("companies.urls")),
     path("api/", include("outbox.urls")),

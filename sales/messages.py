@@ -12,7 +12,14 @@ from kra.answers import Reply
 from kra.errors import OutcomeUnknown
 from kra.readers import read_invoice, read_signature
 from kra.records import Signature, StoredInvoice
-from kra.requests import InvoiceDetailsRequest, LetterAmount, SaleLine, SaleReceipt, SaleRequest
+from kra.requests import (
+    InvoiceDetailsRequest,
+    LetterAmount,
+    SaleLine,
+    SaleReceipt,
+    SaleRequest,
+    numbered,
+)
 from kra.times import format_date, format_instant
 from outbox.handlers import Found, NumberedHandler
 from outbox.models import Transmission
@@ -23,7 +30,6 @@ from .statements import store_receipt
 ONE = Decimal(1)
 # An original without a buyer's name can never be credited on the gateway (rule C2).
 WALK_IN = "Walk-in customer"
-UNNUMBERED = b'"invcNo":0,'
 
 
 def content_of(invoice: Invoice, lines: list[InvoiceLine], rates: dict[str, Decimal]) -> bytes:
@@ -107,14 +113,6 @@ def _line(line: InvoiceLine) -> SaleLine:
         taxAmt=line.tax,
         totAmt=line.total,
     )
-
-
-def numbered(content: bytes, number: int) -> bytes:
-    """The frozen bytes. A quote inside a text is escaped, so the first match is the member."""
-    head, found, tail = content.partition(UNNUMBERED)
-    if not found:
-        raise ValueError("the content has no place for a number")
-    return head + b'"invcNo":%d,' % number + tail
 
 
 class SaleMessage(NumberedHandler):

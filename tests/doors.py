@@ -14,6 +14,7 @@ from companies.models import Scope
 from devices.models import Call
 from items.models import Classification, Code, Item, StockMovement
 from outbox.models import Status
+from purchases.models import Purchase, PurchaseLine
 from sales.models import Invoice
 from sales.tests import shop as offline
 
@@ -44,6 +45,7 @@ def own(scope: Scope, body: Any, status: int = 201, **more: Any) -> Door:
 REASON = {"reason": "because of a test"}
 LINE = [{"item": "A-ONLY", "quantity": "1"}]
 SALE = {"device": "dvc-a1", "reference": "NEW-1", "lines": LINE}
+BUYERS, BUY = (Scope.PURCHASES_READ, Scope.PURCHASES_WRITE), (Scope.PURCHASES_WRITE,)
 COMPANY, DEVICES = (Scope.COMPANY_WRITE,), (Scope.DEVICES_WRITE,)
 WRITE, ITEMS = (Scope.SALES_WRITE,), (Scope.ITEMS_WRITE,)
 CORRECTION = {"lines": LINE}
@@ -101,6 +103,16 @@ DOORS = {
     "POST /api/stock/": Door("object", ITEMS, STOCK, 201),
     "GET /api/stock/movements/": Door("list", READERS),
     "POST /api/stock/movements/{id}/retry/": Door("object", ITEMS, {}),
+    "GET /api/purchases/": Door("list", BUYERS, by_device=False),
+    "POST /api/purchases/sync/": own(Scope.PURCHASES_WRITE, {}, 502),
+    "GET /api/purchases/{id}/": Door("object", BUYERS, by_device=False),
+    "POST /api/purchases/{id}/match/": Door(
+        "object", BUY, {"lines": [{"line": 1, "item": "A-ONLY"}]}, by_device=False
+    ),
+    "POST /api/purchases/{id}/confirm/": Door("object", BUY, {}, 202, by_device=False),
+    "POST /api/purchases/{id}/reject/": Door("object", BUY, REASON, by_device=False),
+    "POST /api/purchases/{id}/reopen/": Door("object", BUY, {}, 409, by_device=False),
+    "POST /api/purchases/{id}/retry/": Door("object", BUY, {}, 409, by_device=False),
     "POST /api/sales/": Door("object", WRITE, SALE, 202),
     "POST /api/sales/preview/": Door("object", (*WRITE, Scope.SALES_READ), SALE),
     "POST /api/sales/bulk/": Door("own", WRITE, {"sales": [SALE]}),
@@ -118,6 +130,8 @@ DOORS = {
     "GET /api/dashboard/": Door("own", (Scope.REPORTS_READ,)),
 }  # fmt: skip
 
+KINDS = ("tokens", "movements", "invoices", "logs", "purchases")
+
 # All that alpha wrote holds this word, and nothing that a stranger may read does.
 WORD = "alphaville"
 
@@ -132,7 +146,7 @@ class World:
     def path(self, name: str) -> str:
         """The door's address with alpha's things in it."""
         door, path = DOORS[name], name.split()[1]
-        kind = next((k for k in ("tokens", "movements", "invoices", "logs") if k in path), "")
+        kind = next((k for k in KINDS if k in path), "")
         values = {"serial": "dvc-a1", "sku": "A-ONLY", "class_id": "99", "id": kind} | door.names
         values["id"] = self.things.get(values["id"], "")
         return path.format_map(values)
@@ -189,6 +203,7 @@ def furnish(alpha: Any) -> World:
         "signed": sales[0].pk,
         "waiting": sales[2].pk,
         "logs": call.pk,
+        "purchases": _offer(alpha).pk,
     }
     return World(alpha, things)
 
@@ -198,3 +213,26 @@ def _sell(alpha: Any, reference: str) -> Invoice:
     more = {"customer": buyer, "remark": "Alphaville", "lines": LINE}
     sold: Invoice = alpha.sell(reference, **more)
     return sold
+
+
+def _offer(alpha: Any) -> Purchase:
+    """A supplier's invoice, matched by a person."""
+    figures = {"taxable": "5000.00", "tax": "800.00", "total": "5800.00"}
+    offered = Purchase.objects.create(
+        company=alpha.company,
+        branch=alpha.device.branch,
+        supplier_pin="P000000000S",
+        supplier_name="Alphaville Wholesale",
+        number=77,
+        state="matched",
+        invoiced_on="2026-11-20",
+        updated_at=timezone.now(),
+        **figures,
+    )
+    item = Item.objects.get(company=alpha.company, sku="A-ONLY")
+    PurchaseLine.objects.create(
+        purchase=offered, sequence=1, supplier_code="ALPHAVILLE", quantity="5.00", letter="B",
+        unit_price="1160.00", discount_percent=0, discount=0, item=item, match_source="person",
+        **figures,
+    )  # fmt: skip
+    return offered

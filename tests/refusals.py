@@ -4,7 +4,7 @@ from typing import Any
 
 from django.apps import apps
 
-OURS = ("companies", "devices", "outbox", "items", "sales")
+OURS = ("companies", "devices", "outbox", "items", "sales", "purchases")
 # Written by every request that brings a token.
 NOTES = {"last_used_at"}
 

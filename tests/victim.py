@@ -38,6 +38,7 @@ def before(module: Any, name: str) -> None:
 def main(point: str, subject: str) -> None:
     django.setup()
     from outbox import delivery
+    from purchases import messages as purchases
     from sales import messages
 
     points: dict[str, Callable[[], None]] = {
@@ -45,6 +46,7 @@ def main(point: str, subject: str) -> None:
         "after_send": lambda: after(delivery, "post"),
         "after_answer_stored": lambda: after(delivery, "finish_call"),
         "inside_record": lambda: before(messages, "move_goods"),
+        "inside_purchase": lambda: before(purchases, "put_in_stock"),
         "after_record": lambda: after(delivery, "settle"),
         "never": lambda: None,
     }

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from kra.errors import OutcomeUnknown
 from kra.readers.members import Members, unreadable
 from kra.records import ImportedItem, SupplierInvoice, SupplierLine
 
@@ -17,6 +18,22 @@ def read_supplier_invoices(data: dict[str, Any] | None) -> tuple[SupplierInvoice
         return tuple(_supplier_invoice(row) for row in Members(data).rows("saleList"))
     except ValueError as exc:
         raise unreadable(f"A supplier invoice cannot be read: {exc}.") from exc
+
+
+def sift_supplier_invoices(
+    data: dict[str, Any] | None,
+) -> tuple[tuple[SupplierInvoice, ...], tuple[str, ...]]:
+    """The invoices that can be read, and what is wrong with each of the others: one supplier's
+    odd document must not hide all the rest. Raises OutcomeUnknown when there is no list at all.
+    """
+    readable, faults = [], []
+    for row in Members(data).rows("saleList"):
+        try:
+            readable.append(_supplier_invoice(row))
+        except (ValueError, OutcomeUnknown) as exc:
+            name = f"{row.text('spplrTin')}/{row.text('spplrInvcNo')}"
+            faults.append(f"{name[:60]}: {exc}"[:200])
+    return tuple(readable), tuple(faults)
 
 
 def _import(row: Members) -> ImportedItem:

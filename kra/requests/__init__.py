@@ -9,6 +9,7 @@ from kra.requests.base import (
     LetterAmount,
     Letters,
     Message,
+    numbered,
 )
 from kra.requests.branches import (
     BranchCustomerRequest,
@@ -63,4 +64,5 @@ __all__ = [
     "StockIORequest",
     "StockMasterRequest",
     "TaxpayerInfoRequest",
+    "numbered",
 ]

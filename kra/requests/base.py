@@ -11,6 +11,7 @@ _CENT = Decimal("0.01")
 _MOST_DIGITS = 18
 _context = Context(prec=60)  # not the caller's, which may round or raise
 _PLAIN = {str, int, type(None)}
+_UNNUMBERED = b'"invcNo":0,'
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -32,6 +33,17 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     def encode(self) -> bytes:
         """Compact JSON, the same bytes for the same message. Raises ValueError, TypeError."""
         return _encoder.encode(_members(self))
+
+
+def numbered(content: bytes, number: int) -> bytes:
+    """An encoded document with its number, which was 0 until now. Raises ValueError.
+
+    A quote inside a text is escaped, so the first match is the member.
+    """
+    head, found, tail = content.partition(_UNNUMBERED)
+    if not found:
+        raise ValueError("the content has no place for a number")
+    return head + b'"invcNo":%d,' % number + tail
 
 
 def _members(message: msgspec.Struct) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import pytest
 
 from kra.answers import read_imports, read_supplier_invoices
 from kra.errors import OutcomeUnknown
+from kra.readers import sift_supplier_invoices
 
 
 @pytest.fixture
@@ -56,6 +57,22 @@ def test_it_copies_no_amount_that_it_cannot_read(data):
     assert caught.value.code == "unreadable_answer"
 
 
+def test_one_odd_invoice_hides_no_other(data):
+    (row,) = data("purchase_sales_list")["saleList"]
+    rows = [row | {"totAmt": None}, row, row | {"itemList": 7}]
+
+    readable, faults = sift_supplier_invoices({"saleList": rows})
+
+    assert [one.number for one in readable] == [77]
+    assert [fault[:15] for fault in faults] == ["P000000000S/77:", "P000000000S/77:"]
+
+
+def test_no_list_of_invoices_is_no_answer():
+    with pytest.raises(OutcomeUnknown):
+        sift_supplier_invoices({"saleList": 7})
+
+
 def test_nothing_offered_is_nothing():
     assert read_imports(None) == ()
     assert read_supplier_invoices(None) == ()
+    assert sift_supplier_invoices(None) == ((), ())

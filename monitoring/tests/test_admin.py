@@ -10,12 +10,14 @@ from devices.services import generate_keys
 from items.models import Item
 from monitoring.models import Heartbeat
 from outbox.models import Breaker, Lane, Transmission
+from purchases.models import Purchase, PurchaseLine, RememberedMatch, SyncMark
 from sales.models import Invoice, InvoiceLine, Receipt
 
 pytestmark = pytest.mark.django_db
 SHOWN = [
     *(Company, Branch, Member, ApiToken, Device, SigningKey, Call),
     *(Lane, Transmission, Breaker, Invoice, Receipt),
+    *(Purchase, RememberedMatch, SyncMark),
 ]
 
 
@@ -46,7 +48,25 @@ def everything(alpha, operator, sell, make_call, owe):
     Breaker.objects.create(
         host="sandbox/direct", is_open=True, opened_at=now, failures=5, last_error="http_503: down"
     )
+    add_purchase(alpha)
     return alpha
+
+
+def add_purchase(tenant):
+    figures = {"taxable": "5000.00", "tax": "800.00", "total": "5800.00"}
+    item = Item.objects.get(company=tenant.company)
+    offered = Purchase.objects.create(
+        company=tenant.company, branch=tenant.branch, supplier_pin="P000000000S", number=77,
+        invoiced_on="2026-11-20", updated_at=timezone.now(), **figures,
+    )  # fmt: skip
+    PurchaseLine.objects.create(
+        purchase=offered, sequence=1, name="Kettle base unit", quantity=5, letter="B", item=item,
+        unit_price="1160.00", discount_percent=0, discount=0, **figures,
+    )  # fmt: skip
+    RememberedMatch.objects.create(
+        company=tenant.company, supplier_pin="P000000000S", key="code:KE2CTNO0000009", item=item
+    )
+    SyncMark.objects.create(branch=tenant.branch, synced_at=timezone.now())
 
 
 def add_line(invoice):

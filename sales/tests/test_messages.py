@@ -10,8 +10,9 @@ import time_machine
 
 from items.models import StockMovement
 from kra.records import StoredInvoice, StoredLine
+from kra.requests import numbered
 from outbox.models import Transmission
-from sales.messages import differences_of, numbered
+from sales.messages import differences_of
 
 GOLDEN = Path(__file__).parent / "golden"
 NOON = datetime(2026, 11, 22, 7, 15, tzinfo=UTC)
