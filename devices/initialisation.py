@@ -48,7 +48,7 @@ def initialise(*, company: Company, branch: Branch, serial: str) -> Device:
     if device.state == State.ACTIVE and device.branch_id == branch.pk:
         return device
     check(device, branch)
-    adopted = _adopt(device) if device.init_answer else None
+    adopted = adopt(device)
     if adopted is not None:
         return adopted
     _begin(device)
@@ -116,9 +116,11 @@ def _keep(device: Device, answer: Answer) -> None:
         Device.objects.filter(pk=device.pk).update(init_answer=text)
 
 
-def _adopt(device: Device) -> Device | None:
+def adopt(device: Device) -> Device | None:
     """A process died after KRA answered: finish from the stored answer. None: it has no key."""
     text = Device.objects.get(pk=device.pk).init_answer
+    if not text:
+        return None
     answer = Answer(
         status=200, body=text.encode(), elapsed_ms=0, content_type="", retry_after=None, date=None
     )
