@@ -33,11 +33,11 @@ def main(point: str, folder: str) -> None:
     from django.core.management import call_command
 
     from devices import initialisation
-    from monitoring.certification import exchanges, run
+    from monitoring.certification import context, exchanges, run
 
     points: dict[str, Callable[[], None]] = {
         "key_stored": lambda: after(initialisation, "_keep"),
-        "customer_saved": lambda: after(exchanges, "branch_customer_save"),
+        "list_answered": lambda: after(context, "exchange"),
         "sale_sent": arm_sale,
         "purchase_stored": lambda: before(exchanges, "_spend"),
         "papers": lambda: before(run.artefacts, "lay_out"),

@@ -16,7 +16,7 @@ from django.utils import timezone
 from companies.models import ApiToken
 from companies.services import onboard_company
 from devices.models import Call, Device
-from outbox.models import Lane
+from outbox.models import Lane, Transmission
 from sales.models import Receipt
 
 from .conftest import skip_backoff
@@ -85,6 +85,7 @@ def test_all_cases_pass(simulator, tmp_path, profile):
     assert [h["kind"] for h in held["invoices"]] == ["S", "R"]
     assert len(held["purchases"]) == 1
     assert Lane.objects.get(stream="purchase").last_number == 1
+    assert not Transmission.objects.open().exists()
 
 
 def test_it_keeps_each_exchange_and_no_key(simulator, tmp_path):
@@ -143,7 +144,7 @@ def test_a_second_run_initialises_no_more(simulator, tmp_path, asked_before):
     assert verdict(tmp_path / "second")["passed"] == 23
 
 
-POINTS = ["key_stored", "customer_saved", "sale_sent", "purchase_stored", "papers"]
+POINTS = ["key_stored", "list_answered", "sale_sent", "purchase_stored", "papers"]
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -222,6 +223,27 @@ def test_a_lost_answer_to_the_sale_is_looked_up(simulator, tmp_path):
     certify(tmp_path)
 
     assert [h["kind"] for h in simulator.ledger(PIN)["invoices"]] == ["S", "R"]
+
+
+def test_a_purchase_whose_answer_was_lost_is_not_confirmed_again(simulator, tmp_path, asked_before):
+    simulator.fault("lost_after", "purchase_save")
+    fails(tmp_path)
+    assert row(tmp_path, "purchase_save")["verdict"] == "failed"
+
+    certify(tmp_path)
+
+    assert asked_before("purchase_save") == 1
+    assert len(simulator.ledger(PIN)["purchases"]) == 1
+    assert Lane.objects.get(stream="purchase").last_number == 1
+
+
+def test_a_purchase_that_never_arrived_is_sent_again(simulator, tmp_path):
+    simulator.fault("html", "purchase_save", status=502)
+    fails(tmp_path)
+
+    certify(tmp_path)
+
+    assert len(simulator.ledger(PIN)["purchases"]) == 1
 
 
 def test_an_empty_import_list_does_not_count(simulator, tmp_path):

@@ -3,6 +3,7 @@
 import secrets
 from decimal import Decimal
 
+import msgspec
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
@@ -40,6 +41,7 @@ from .services import COMPONENT, GOODS, SALE
 REGISTRAR = {"regrId": OUR_ID, "regrNm": OUR_NAME}
 MODIFIER = {"modrId": OUR_ID, "modrNm": OUR_NAME}
 WAITING, APPROVED = "2", "3"
+LOST = (Call.Outcome.OPEN, Call.Outcome.UNKNOWN, Call.Outcome.UNREADABLE)
 LATER = (
     "KRA's sandbox offers some a while after the first use. Wait a few minutes and start again: "
     "the run goes on here."
@@ -156,16 +158,20 @@ def purchase_sales_list(ctx: Context) -> str:
 
 
 def _offers(ctx: Context) -> tuple[SupplierInvoice, ...]:
-    found = read_supplier_invoices(ctx.ask_for_all("purchase_sales_list").data)
+    found = _listed(ctx)
     if not found:
         raise CaseFailed("001", "KRA offers no supplier invoice.", LATER)
     return found
 
 
+def _listed(ctx: Context) -> tuple[SupplierInvoice, ...]:
+    return read_supplier_invoices(ctx.ask_for_all("purchase_sales_list").data)
+
+
 def purchase_save(ctx: Context) -> str:
     """Confirm the first supplier invoice that is offered, under the purchase lane's next number."""
     lane = Lane.objects.get(pk=lane_id_of(ctx.device.pk, Stream.PURCHASE))
-    stored = ctx.calls("purchase_save").filter(outcome=Call.Outcome.ACCEPTED).last()
+    stored = _stored(ctx)
     if stored is not None:
         _spend(lane, stored.number or 0)
         return "confirmed before the interruption"
@@ -181,6 +187,19 @@ def purchase_save(ctx: Context) -> str:
         _confirm(ctx, offer, number)
     _spend(lane, number)
     return f"{offer.supplier_name}, invoice {offer.number}"
+
+
+def _stored(ctx: Context) -> Call | None:
+    """An earlier start's confirmation that KRA has: it said so, or offers the invoice no more."""
+    calls = ctx.calls("purchase_save")
+    accepted = calls.filter(outcome=Call.Outcome.ACCEPTED).last()
+    lost = calls.filter(outcome__in=LOST).last()
+    if accepted is not None or lost is None:
+        return accepted
+    sent = msgspec.json.decode(lost.request)
+    named = (sent["spplrTin"], sent["spplrBhfId"], sent["spplrInvcNo"])
+    offered = {(one.supplier_pin, one.supplier_branch, one.number) for one in _listed(ctx)}
+    return None if named in offered else lost
 
 
 def _spend(lane: Lane, number: int) -> None:

@@ -113,8 +113,7 @@ def _watermark(ctx: Context, case: Case) -> int:
 
 def _judge(ctx: Context, case: Case, result: Result, done: str | None) -> None:
     """The service's word, or KRA's last answer on the endpoint."""
-    call = _calls(ctx, case, case.asks)[-1:] or [None]
-    last = call[0]
+    last = next(reversed(_calls(ctx, case, case.asks)), None)
     result.code = last.code if last else ""
     result.message = done or ""
     if done is not None or (last is not None and last.outcome == ACCEPTED):
@@ -134,9 +133,9 @@ def _fail(result: Result, code: str, message: str, next_step: str) -> None:
 
 def _quote_kra(ctx: Context, case: Case, result: Result) -> None:
     """A failure is reported under KRA's own code where KRA has given one."""
-    last = _calls(ctx, case, case.asks)[-1:]
-    if result.verdict == "failed" and last and last[0].code and last[0].outcome != ACCEPTED:
-        result.code = last[0].code
+    last = next(reversed(_calls(ctx, case, case.asks)), None)
+    if result.verdict == "failed" and last is not None and last.outcome != ACCEPTED:
+        result.code = last.code or result.code
 
 
 def _calls(ctx: Context, case: Case, endpoint: str = "") -> list[Call]:

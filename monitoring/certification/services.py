@@ -84,8 +84,9 @@ def _pull(ctx: Context, endpoint: str) -> None:
 
 def item_list(ctx: Context) -> None:
     """Which item numbers KRA holds: the catalogue goes on from there."""
+    before = ctx.calls("item_list").count()
     items.introduce(ctx.company, ctx.device)
-    if not ctx.has_answer("item_list"):
+    if ctx.calls("item_list").count() == before:
         items.recount(ctx.company)
 
 
@@ -171,7 +172,9 @@ def credit_note(ctx: Context) -> str:
         "lines": [{"line": 1, "quantity": Decimal(1)}],
     }
     accepted = create_credit_note(ctx.device, msgspec.convert(note, CreditNoteInput), token)
-    return _sign(ctx, accepted.invoice)
+    signed = _sign(ctx, accepted.invoice)
+    _deliver_stock(ctx)  # nothing of the run is left behind: the simulator may end with it
+    return signed
 
 
 def _free_note(ctx: Context) -> str:

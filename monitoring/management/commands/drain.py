@@ -3,7 +3,14 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from monitoring.console import STILL_WAITING, ServiceCommand, add_company, device_named, seconds
+from monitoring.console import (
+    STILL_WAITING,
+    ServiceCommand,
+    add_company,
+    company_named,
+    device_named,
+    seconds,
+)
 from outbox.delivery import drain
 from outbox.models import Lane, Status, Transmission
 from outbox.queries import due_lanes
@@ -56,6 +63,8 @@ def chosen(options: dict[str, Any]) -> list[Lane]:
         return found
     if options["device"]:
         return list(lanes.filter(device=device_named(options["device"], options["company"])))
+    if options["company"]:
+        lanes = lanes.filter(device__company=company_named(options["company"]))
     return list(lanes.filter(pk__in=list(due_lanes().values_list("pk", flat=True))))
 
 

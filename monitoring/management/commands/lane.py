@@ -23,7 +23,7 @@ class Command(ServiceCommand):
         device, now = device_named(options["device"], options["company"]), timezone.now()
         silent = set(Breaker.objects.filter(is_open=True).values_list("host", flat=True))
         lanes = Lanes.read([device], since=now, now=now)
-        self.say(f"{device.serial} of {device.company.pin}, branch {device.branch.code}: ")
+        self.say(f"{device.serial} of {device.company.pin}, branch {device.branch.code}:")
         self.say(f"  state {device.state} {device.state_reason}".rstrip())
         if not lanes.rows:
             self.say("  It has sent nothing yet, so there are no lanes.")
