@@ -42,7 +42,11 @@ def decode(request: Request, type_: type[T], *, limit: int = ONE_MB) -> T:
     """The request's JSON as a typed struct, of at most `limit` bytes. Raises Invalid,
     PayloadTooLarge, and UnsupportedMediaType for a body that does not call itself JSON.
     """
-    body = _body(request, limit)
+    return parse(_body(request, limit), type_)
+
+
+def parse(body: bytes, type_: type[T]) -> T:
+    """JSON as a typed struct, wherever it comes from. Raises Invalid, naming the field."""
     try:
         if NUL.search(body):
             raise msgspec.DecodeError("A text holds the character NUL")

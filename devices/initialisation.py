@@ -30,9 +30,15 @@ from .errors import (
     InitialisationLost,
     InitialisationUnderWay,
 )
-from .models import Device
+from .models import Call, Device
 
 State = Device.State
+DOUBTFUL = (
+    Call.Outcome.OPEN,
+    Call.Outcome.UNKNOWN,
+    Call.Outcome.UNREADABLE,
+    Call.Outcome.ACCEPTED,
+)
 
 
 def initialise(*, company: Company, branch: Branch, serial: str) -> Device:
@@ -48,7 +54,7 @@ def initialise(*, company: Company, branch: Branch, serial: str) -> Device:
     if device.state == State.ACTIVE and device.branch_id == branch.pk:
         return device
     check(device, branch)
-    adopted = _adopt(device) if device.init_answer else None
+    adopted = adopt(device)
     if adopted is not None:
         return adopted
     _begin(device)
@@ -116,9 +122,11 @@ def _keep(device: Device, answer: Answer) -> None:
         Device.objects.filter(pk=device.pk).update(init_answer=text)
 
 
-def _adopt(device: Device) -> Device | None:
+def adopt(device: Device) -> Device | None:
     """A process died after KRA answered: finish from the stored answer. None: it has no key."""
     text = Device.objects.get(pk=device.pk).init_answer
+    if not text:
+        return None
     answer = Answer(
         status=200, body=text.encode(), elapsed_ms=0, content_type="", retry_after=None, date=None
     )
@@ -171,14 +179,23 @@ def _refusal(device: Device, error: KRAError) -> Exception:
     if isinstance(error, (DeviceRefused, Rejected)):
         problem = Problem("serial", f"KRA: {error.code} {error.message}", meaning.next_step)
         return DeviceRejected(meaning.cause, problems=[problem], help=meaning.next_step)
-    if isinstance(error, OutcomeUnknown) or _may_have_passed(error):
+    if isinstance(error, OutcomeUnknown) or _may_have_passed(error.code):
         return InitialisationLost(meaning.cause)
     return Upstream(meaning.cause, help=meaning.next_step)
 
 
-def _may_have_passed(error: KRAError) -> bool:
+def is_in_doubt(device: Device) -> bool:
+    """KRA may have given out the key in an earlier call: another one needs a person's yes."""
+    calls = Call.objects.filter(device=device, endpoint="init")
+    return any(
+        call.outcome in DOUBTFUL or call.code == "902" or _may_have_passed(call.code)
+        for call in calls
+    )
+
+
+def _may_have_passed(code: str) -> bool:
     """It works once, so it leaves the doubts of a fiscal message, which others need not have."""
-    row = RESULT_CODES.get(error.code) or condition(error.code)
+    row = RESULT_CODES.get(code) or condition(code)
     return row.fiscal is Verdict.RECONCILE
 
 

@@ -12,8 +12,14 @@ WIDTH = 42
 RULE = "-" * WIDTH
 
 
-def text_receipt(invoice: Invoice) -> str:
-    """Raises NotSigned, with the state: nothing fiscal is printed before KRA's signature."""
+COPY_MARK = ["COPY".center(WIDTH).rstrip(), "NOT AN OFFICIAL RECEIPT".center(WIDTH).rstrip()]
+
+
+def text_receipt(invoice: Invoice, *, is_copy: bool = False) -> str:
+    """Raises NotSigned, with the state: nothing fiscal is printed before KRA's signature.
+
+    The original is printed once; a copy says so above and below, and in its label (rule R3).
+    """
     receipt: Receipt | None = getattr(invoice, "receipt", None)
     if receipt is None:
         raise NotSigned(f"The sale is {invoice.status}. Promise link: {invoice.public_url}")
@@ -22,8 +28,10 @@ def text_receipt(invoice: Invoice) -> str:
         _lines(invoice),
         _sums(invoice),
         _tax(invoice),
-        _unit(invoice, receipt),
+        _unit(invoice, receipt, "C" if is_copy else "N"),
     ]
+    if is_copy:
+        parts = [COPY_MARK, *parts, COPY_MARK]
     return "\n".join([line for part in parts for line in [*part, RULE]]) + "\n"
 
 
@@ -84,9 +92,9 @@ def _tax(invoice: Invoice) -> list[str]:
     return lines
 
 
-def _unit(invoice: Invoice, receipt: Receipt) -> list[str]:
+def _unit(invoice: Invoice, receipt: Receipt, print_kind: str) -> list[str]:
     signed = receipt.signed_at.astimezone(NAIROBI)
-    label = "NC" if invoice.kind == Kind.CREDIT_NOTE else "NS"
+    label = print_kind + ("C" if invoice.kind == Kind.CREDIT_NOTE else "S")
     return [
         "SCU INFORMATION",
         _pair(f"Date: {signed:%d/%m/%Y}", f"Time: {signed:%H:%M:%S}"),
