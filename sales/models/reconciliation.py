@@ -260,4 +260,4 @@ class Difference(models.Model):
 
     def figures(self, side: str) -> tuple[str, Any, Any]:
         """What one side (our, kra) says: type, total, VAT."""
-        return tuple(getattr(self, f"{side}_{name}") for name in ("kind", "total", "vat"))  # type: ignore[return-value]
+        return tuple(getattr(self, f"{side}_{name}") for name in ("kind", "total", "vat"))
