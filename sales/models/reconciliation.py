@@ -91,7 +91,7 @@ class Reconciliation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.device} {self.first_day}–{self.last_day}"
+        return f"{self.pk}: {self.first_day} to {self.last_day}"
 
 
 class ReconciledDayQuerySet(TenantQuerySet["ReconciledDay"]):
