@@ -42,8 +42,9 @@ class ReconciliationAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         is_open = Q(differences__state=Difference.State.OPEN)
-        counted: QuerySet[Any] = super().get_queryset(request)
-        return counted.annotate(open_cases=Count("differences", filter=is_open))
+        runs: Any = super().get_queryset(request)
+        counted: QuerySet[Any] = runs.annotate(open_cases=Count("differences", filter=is_open))
+        return counted
 
     @admin.display(description="open differences")
     def open_differences(self, run: Any) -> str:

@@ -72,7 +72,7 @@ def run_of(device, first=None, last=None):
     ],
 )
 def test_it_names_the_side_that_lacks_a_number(kind, ours, theirs):
-    assert weigh(7, ours, theirs)[0] == kind
+    assert (weigh(7, ours, theirs) or [""])[0] == kind
 
 
 def test_equal_books_are_no_case():
