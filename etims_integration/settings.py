@@ -116,6 +116,10 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "outbox.tasks.sweep", "schedule": env.float("SWEEP_SECONDS", default=5.0)},
     "probe": {"task": "outbox.tasks.probe", "schedule": env.float("PROBE_SECONDS", default=5.0)},
     "heartbeat": {"task": "monitoring.tasks.heartbeat", "schedule": 10.0},
+    "reconcile": {
+        "task": "sales.tasks.reconcile",
+        "schedule": env.float("RECONCILE_SECONDS", default=300.0),
+    },
     "sync-codes": {"task": "items.tasks.sync_codes", "schedule": timedelta(hours=6)},
     "sync-purchases": {
         "task": "purchases.tasks.sync_purchases",
@@ -159,6 +163,7 @@ KRA_READ_TIMEOUT = env.float("KRA_READ_TIMEOUT", default=20.0)
 KRA_READ_TIMEOUTS = {
     "item_class_list": env.float("KRA_CLASSIFICATION_TIMEOUT", default=300.0),
     "code_list": env.float("KRA_CODE_LIST_TIMEOUT", default=120.0),
+    "sales_list": env.float("KRA_SALES_LIST_TIMEOUT", default=120.0),
 }
 KRA_POOL_SIZE = env.int("KRA_POOL_SIZE", default=64)
 # How line amounts are computed for each transport profile (rules T3).
@@ -192,6 +197,10 @@ SALES_WAIT_MAX = 30.0
 SALES_MAX_AGE_DAYS = env.int("SALES_MAX_AGE_DAYS", default=31)
 SALES_DEADLINE_HOURS = env.int("SALES_DEADLINE_HOURS", default=24)
 SALES_CLOCK_SKEW_SECONDS = 300
+# Yesterday's books are compared with KRA's from this hour in Nairobi, and so are days missed.
+RECONCILE_FROM_HOUR = env.int("RECONCILE_FROM_HOUR", default=2)
+RECONCILE_CATCH_UP_DAYS = env.int("RECONCILE_CATCH_UP_DAYS", default=3)
+RECONCILE_SLICE_SECONDS = env.float("RECONCILE_SLICE_SECONDS", default=240.0)
 
 # --- API ---------------------------------------------------------------------------------------
 # A catalogue of 5,000 rows fits into 4 MB; everything else is refused above 1 MB (core/api.py).

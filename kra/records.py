@@ -66,6 +66,19 @@ class StoredInvoice:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedInvoice:
+    """A stored sale or credit note without its lines, as books are compared."""
+
+    number: int
+    kind: Literal["S", "R"]
+    date: date
+    total: Decimal
+    tax: Decimal
+    signature: str
+    is_cancelled: bool
+
+
+@dataclass(frozen=True, slots=True)
 class CodeDetail:
     code: str
     name: str

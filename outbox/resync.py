@@ -7,7 +7,7 @@ or blocks the till.
 import hashlib
 import logging
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from devices.calls import exchange
@@ -27,6 +27,7 @@ from .services import requeue_conflicts
 log = logging.getLogger(__name__)
 
 MOST_LOOKED_UP = 500
+NOT_ADOPTED = "Nothing was changed. GET /api/logs/ shows what KRA answered."
 
 
 def resync_counter(lane: Lane, *, last_number: int, reason: str) -> None:
@@ -79,14 +80,43 @@ def adopt_held(lane: Lane, last_number: int, lease: Lease) -> None:
                 _adopt_readable(lane, number, reply)
 
 
-def _adopt_readable(lane: Lane, number: int, reply: Reply) -> None:
+def adopt_number(lane: Lane, number: int) -> Transmission:
+    """Give one waiting message what KRA holds under `number`; nothing is sent, not even later by
+    this call. The proof is KRA's answer of this moment, equal to the second and the line.
+
+    Raises CounterNotProven when KRA does not hold the number or no waiting message equals it, and
+    LaneBusy.
+    """
+    lease = Lease.take(lane.pk)
+    if lease is None:
+        raise LaneBusy("A worker is draining this lane.")
     try:
-        _adopt(lane, number, reply)
+        reply = _ask(lane, number)
+        if reply.is_empty:
+            raise CounterNotProven(f"KRA does not know number {number}.", help=NOT_ADOPTED)
+        with transaction.atomic(durable=True):
+            _keep(lease)
+        row = _adopt_readable(lane, number, reply)
+    except IntegrityError as error:
+        text = f"Another message of ours stands under number {number}."
+        raise CounterNotProven(text, help=NOT_ADOPTED) from error
+    finally:
+        lease.release()
+    if row is None or row.status != Status.ACCEPTED:
+        text = f"No waiting message of ours equals KRA's document {number}."
+        raise CounterNotProven(text, help=NOT_ADOPTED)
+    log.warning("adopted", extra={"lane": lane.pk, "number": number, "reference": row.reference})
+    return row
+
+
+def _adopt_readable(lane: Lane, number: int, reply: Reply) -> Transmission | None:
+    try:
+        return _adopt(lane, number, reply)
     except KRAError as error:
         raise CounterNotProven(f"KRA's record of number {number}: {error.message}") from error
 
 
-def _adopt(lane: Lane, number: int, reply: Reply) -> None:
+def _adopt(lane: Lane, number: int, reply: Reply) -> Transmission | None:
     for row in Transmission.objects.filter(lane=lane).open().order_by("id"):
         handler = handler_for(row.kind)
         row.lane, row.number = lane, number
@@ -101,7 +131,8 @@ def _adopt(lane: Lane, number: int, reply: Reply) -> None:
             row.sha256 = hashlib.sha256(row.body).hexdigest()
             row.save(update_fields=["number", "body", "sha256"])
             accept(row, handler, found.receipt)
-        return
+        return row
+    return None
 
 
 def prove(lane: Lane, last_number: int) -> None:

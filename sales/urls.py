@@ -1,6 +1,7 @@
 from django.urls import path
 
 from . import views
+from .reconciliation import views as books
 
 urlpatterns = [
     path("sales/", views.SaleView.as_view(), name="sale"),
@@ -13,4 +14,22 @@ urlpatterns = [
     path("invoices/<int:pk>/void/", views.VoidView.as_view(), name="invoice-void"),
     path("invoices/<int:pk>/retry/", views.RetryView.as_view(), name="invoice-retry"),
     path("invoices/<int:pk>/receipt/", views.ReceiptView.as_view(), name="invoice-receipt"),
+    path("reconciliations/", books.ReconciliationListView.as_view(), name="reconciliations"),
+    path("reconciliations/month/", books.MonthView.as_view(), name="reconciliation-month"),
+    path("reconciliations/<int:pk>/", books.ReconciliationView.as_view(), name="reconciliation"),
+    path(
+        "reconciliations/<int:pk>/differences/<int:number>/look-again/",
+        books.LookAgainView.as_view(),
+        name="difference-look-again",
+    ),
+    path(
+        "reconciliations/<int:pk>/differences/<int:number>/adopt/",
+        books.AdoptView.as_view(),
+        name="difference-adopt",
+    ),
+    path(
+        "reconciliations/<int:pk>/differences/<int:number>/explain/",
+        books.ExplainView.as_view(),
+        name="difference-explain",
+    ),
 ]

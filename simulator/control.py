@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from simulator import clock, orders, wire
+from simulator.alterations import alteration
 from simulator.faults import Chaos, Fault
 from simulator.ledger import counters, ledger
 from simulator.orders import Bad
@@ -71,6 +72,8 @@ class Control:
             ("PUT", "/latency", self.set_latency),
             ("PUT", "/rates", self.set_rates),
             ("GET", "/ledger", self.ledger),
+            ("PUT", "/invoices", self.alter_invoice),
+            ("DELETE", "/invoices", self.alter_invoice),
             ("GET", "/stats", self.stats),
             ("POST", "/reset", self.reset),
         ]
@@ -188,6 +191,18 @@ class Control:
         if device is None:
             return reply(404, {"error": "There is no device with this pin and branch."})
         return reply(200, ledger(self.world, device))
+
+    async def alter_invoice(self, request: web.Request) -> web.StreamResponse:
+        """Books that went wrong at KRA: change a stored invoice, add one, or take it away."""
+        body = await _body(request)
+        device = self.world.devices.get((str(body.get("pin")), str(body.get("branch"))))
+        if device is None:
+            return reply(404, {"error": "There is no device with this pin and branch."})
+        document = alteration(body, device, is_removal=request.method == "DELETE")
+        number = str(body["number"])
+        self.world.record("alteration", device.pin, device.branch, number, document)
+        await self.world.committed()
+        return reply(200, {"number": body["number"], "invoices": len(device.invoices)})
 
     async def stats(self, request: web.Request) -> web.StreamResponse:
         return reply(200, self.simulator.journal.stats())

@@ -198,6 +198,16 @@ def _invoice(world: World, device: Device, key: str, document: Document, raw: by
         buyer.bought.append(((device.pin, device.branch), number))
 
 
+def _alteration(world: World, device: Device, key: str, document: Document, raw: bytes) -> None:
+    """What an order did to the books; the counters stay as they were."""
+    if document["body"] is None:
+        device.invoices.pop(int(key), None)
+        return
+    spent, receipts = device.last_invoice, dict(device.receipts)
+    _invoice(world, device, key, document, raw)
+    device.last_invoice, device.receipts = spent, receipts
+
+
 def _purchase(world: World, device: Device, key: str, document: Document, raw: bytes) -> None:
     number = document["body"]["invcNo"]
     device.purchases[number] = document
@@ -239,6 +249,7 @@ _OF_TAXPAYER: dict[str, Callable[[World, str, str, Document], None]] = {
 }
 _OF_DEVICE: dict[str, Callable[[World, Device, str, Document, bytes], None]] = {
     "invoice": _invoice,
+    "alteration": _alteration,
     "purchase": _purchase,
     "movement": _movement,
     "reported": _reported,

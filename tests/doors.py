@@ -4,6 +4,7 @@ The paths and methods must be those of the OpenAPI document; test_tenancy.py com
 """
 
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from devices.models import Call
 from items.models import Classification, Code, Item, StockMovement
 from outbox.models import Status
 from purchases.models import Purchase, PurchaseLine
-from sales.models import Invoice
+from sales.models import Difference, Invoice, ReconciledDay, Reconciliation
 from sales.tests import shop as offline
 
 READERS = (Scope.SALES_READ, Scope.ITEMS_WRITE)
@@ -51,6 +52,8 @@ WRITE, ITEMS = (Scope.SALES_WRITE,), (Scope.ITEMS_WRITE,)
 CORRECTION = {"lines": LINE}
 NOTE = {"device": "dvc-a1", "reference": "NEW-2", "original": "SALE-1"}
 KEY = {"branch": "00", "key": "another-key", "scu_id": "KRACU2"}
+BOOKS = (Scope.REPORTS_READ, Scope.SALES_WRITE)
+PERIOD = {"device": "dvc-a1", "from": "2026-01-05"}
 STOCK = {"device": "dvc-a1", "reference": "IN-2", "type": "opening", "lines": LINE}
 ROW = {"sku": "NEW", "name": "New", "classification": "1000000000", "tax": "B", "price": "1"}
 ONBOARD = {
@@ -125,12 +128,21 @@ DOORS = {
     "GET /api/invoices/{id}/receipt/": Door(
         "object", (Scope.SALES_READ, *WRITE), names={"id": "signed"}
     ),
+    "GET /api/reconciliations/": Door("list", (Scope.REPORTS_READ,)),
+    "POST /api/reconciliations/": Door("object", BOOKS, PERIOD, 202),
+    "GET /api/reconciliations/month/": Door("list", (Scope.REPORTS_READ,), by_device=False),
+    "GET /api/reconciliations/{id}/": Door("object", (Scope.REPORTS_READ,)),
+    "POST /api/reconciliations/{id}/differences/{number}/look-again/": Door(
+        "object", WRITE, {}, 502
+    ),
+    "POST /api/reconciliations/{id}/differences/{number}/adopt/": Door("object", WRITE, {}, 409),
+    "POST /api/reconciliations/{id}/differences/{number}/explain/": Door("object", WRITE, REASON),
     "GET /api/logs/": Door("list", (Scope.LOGS_READ,)),
     "GET /api/logs/{id}/": Door("object", (Scope.LOGS_READ,)),
     "GET /api/dashboard/": Door("own", (Scope.REPORTS_READ,)),
 }  # fmt: skip
 
-KINDS = ("tokens", "movements", "invoices", "logs", "purchases")
+KINDS = ("tokens", "movements", "invoices", "logs", "purchases", "reconciliations")
 
 # All that alpha wrote holds this word, and nothing that a stranger may read does.
 WORD = "alphaville"
@@ -147,7 +159,13 @@ class World:
         """The door's address with alpha's things in it."""
         door, path = DOORS[name], name.split()[1]
         kind = next((k for k in KINDS if k in path), "")
-        values = {"serial": "dvc-a1", "sku": "A-ONLY", "class_id": "99", "id": kind} | door.names
+        values = {
+            "serial": "dvc-a1",
+            "sku": "A-ONLY",
+            "class_id": "99",
+            "id": kind,
+            "number": 9,
+        } | door.names
         values["id"] = self.things.get(values["id"], "")
         return path.format_map(values)
 
@@ -204,8 +222,28 @@ def furnish(alpha: Any) -> World:
         "waiting": sales[2].pk,
         "logs": call.pk,
         "purchases": _offer(alpha).pk,
+        "reconciliations": _compare(device).pk,
     }
     return World(alpha, things)
+
+
+def _compare(device: Any) -> Reconciliation:
+    now, day = timezone.now(), date(2026, 11, 1)
+    owned = {"company": device.company, "device": device}
+    run = Reconciliation.objects.create(
+        first_day=day,
+        last_day=day,
+        stage="done",
+        verdict="differs",
+        finished_at=now,
+        not_before=now,
+        requested_by="Alphaville",
+        **owned,
+    )
+    ReconciledDay.objects.create(run=run, day=day, kra_sales=1, **owned)
+    facts = {"number": 9, "day": day, "kind": "missing_here", "state": "open"}
+    Difference.objects.create(run=run, detail="Alphaville", **facts, **owned)
+    return run
 
 
 def _sell(alpha: Any, reference: str) -> Invoice:

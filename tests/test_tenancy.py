@@ -46,7 +46,7 @@ def addresses(resolver: Any, prefix: str = "/") -> Iterator[str]:
         if isinstance(entry, URLResolver) and path != "/admin/":
             yield from addresses(entry, path)
         elif isinstance(entry, URLPattern | URLResolver):
-            for name in ("pk", "serial", "sku", "class_id", "token"):
+            for name in ("pk", "serial", "sku", "class_id", "token", "number"):
                 for kind in ("int", "str", "path"):
                     path = path.replace(f"<{kind}:{name}>", f"{{{name}}}".replace("pk", "id"))
             yield path

@@ -1,5 +1,6 @@
 """From the data of an answer to our records."""
 
+from kra.readers.books import read_listed_invoices
 from kra.readers.lists import (
     read_branches,
     read_classifications,
@@ -21,6 +22,7 @@ __all__ = [
     "read_imports",
     "read_invoice",
     "read_items",
+    "read_listed_invoices",
     "read_notices",
     "read_signature",
     "read_supplier_invoices",

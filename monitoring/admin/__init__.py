@@ -2,6 +2,6 @@
 services' part, and a permission to view shows every company.
 """
 
-from . import companies, devices, outbox, purchases, sales
+from . import companies, devices, outbox, purchases, reconciliation, sales
 
-__all__ = ["companies", "devices", "outbox", "purchases", "sales"]
+__all__ = ["companies", "devices", "outbox", "purchases", "reconciliation", "sales"]

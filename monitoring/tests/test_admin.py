@@ -11,13 +11,21 @@ from items.models import Item
 from monitoring.models import Heartbeat
 from outbox.models import Breaker, Lane, Transmission
 from purchases.models import Purchase, PurchaseLine, RememberedMatch, SyncMark
-from sales.models import Invoice, InvoiceLine, Receipt
+from sales.models import (
+    Difference,
+    Invoice,
+    InvoiceLine,
+    Receipt,
+    ReconciledDay,
+    Reconciliation,
+)
 
 pytestmark = pytest.mark.django_db
 SHOWN = [
     *(Company, Branch, Member, ApiToken, Device, SigningKey, Call),
     *(Lane, Transmission, Breaker, Invoice, Receipt),
     *(Purchase, RememberedMatch, SyncMark),
+    *(Reconciliation, Difference),
 ]
 
 
@@ -49,6 +57,7 @@ def everything(alpha, operator, sell, make_call, owe):
         host="sandbox/direct", is_open=True, opened_at=now, failures=5, last_error="http_503: down"
     )
     add_purchase(alpha)
+    add_difference(invoice)
     return alpha
 
 
@@ -67,6 +76,20 @@ def add_purchase(tenant):
         company=tenant.company, supplier_pin="P000000000S", key="code:KE2CTNO0000009", item=item
     )
     SyncMark.objects.create(branch=tenant.branch, synced_at=timezone.now())
+
+
+def add_difference(invoice):
+    now, day = timezone.now(), invoice.sold_at.date()
+    owned = {"company": invoice.company, "device": invoice.device}
+    run = Reconciliation.objects.create(
+        first_day=day, last_day=day, stage="done", verdict="differs", finished_at=now,
+        not_before=now, requested_by="every night", **owned,
+    )  # fmt: skip
+    ReconciledDay.objects.create(run=run, day=day, our_sales=1, **owned)
+    Difference.objects.create(
+        run=run, day=day, number=7, kind="missing_at_kra", state="open", invoice=invoice,
+        our_total="1160.00", **owned,
+    )  # fmt: skip
 
 
 def add_line(invoice):
@@ -156,6 +179,8 @@ def test_every_page_lists_its_fields():
         (Breaker, ["sandbox/direct", "http_503", "Nothing to do"]),
         (Device, ["alpha-1", "active"]),
         (Invoice, ["signed", "refused", "1160.00"]),
+        (Reconciliation, ["differs", "run__id__exact", "every night"]),
+        (Difference, ["missing_at_kra", "Never send the sale again"]),
         (Company, ["A000000001A", "verifies the PIN"]),
     ],
 )

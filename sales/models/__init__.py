@@ -10,14 +10,28 @@ from .invoices import (
     State,
     public_token,
 )
+from .reconciliation import (
+    Difference,
+    HeldDocument,
+    ReconciledDay,
+    Reconciliation,
+    Stage,
+    Verdict,
+)
 
 __all__ = [
     "LETTERS",
     "PUBLIC_STATUS",
+    "Difference",
+    "HeldDocument",
     "Invoice",
     "InvoiceLine",
     "Kind",
     "Receipt",
+    "ReconciledDay",
+    "Reconciliation",
+    "Stage",
     "State",
+    "Verdict",
     "public_token",
 ]
