@@ -115,7 +115,8 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "outbox.tasks.sweep", "schedule": env.float("SWEEP_SECONDS", default=5.0)},
     "probe": {"task": "outbox.tasks.probe", "schedule": env.float("PROBE_SECONDS", default=5.0)},
     "heartbeat": {"task": "monitoring.tasks.heartbeat", "schedule": 10.0},
-    "sync-codes": {"task": "items.tasks.sync_codes", "schedule": timedelta(hours=6)},
+    # Looks every half hour which lists are due; a run that broke off goes on with the next look.
+    "sync-codes": {"task": "items.tasks.sync_codes", "schedule": timedelta(minutes=30)},
 }
 
 # --- KRA ---------------------------------------------------------------------------------------
@@ -162,6 +163,9 @@ KRA_TAX_CONVENTIONS = {
     "gavaconnect": env.str("KRA_TAX_CONVENTION_GATEWAY", default="inclusive-split"),
 }
 
+# KRA's lists and notices are asked for again when the last answer is older than this.
+LISTS_MAX_AGE_HOURS = env.float("LISTS_MAX_AGE_HOURS", default=6.0)
+
 # --- Outbox ------------------------------------------------------------------------------------
 OUTBOX_KINDS = {
     "sale": "sales.messages.SaleMessage",
@@ -186,6 +190,10 @@ SALES_WAIT_MAX = 30.0
 SALES_MAX_AGE_DAYS = env.int("SALES_MAX_AGE_DAYS", default=31)
 SALES_DEADLINE_HOURS = env.int("SALES_DEADLINE_HOURS", default=24)
 SALES_CLOCK_SKEW_SECONDS = 300
+
+# --- Stock -------------------------------------------------------------------------------------
+# True: a movement booked by hand, or a transfer, may take more than there is.
+STOCK_ALLOW_NEGATIVE = env.bool("STOCK_ALLOW_NEGATIVE", default=False)
 
 # --- API ---------------------------------------------------------------------------------------
 # A catalogue of 5,000 rows fits into 4 MB; everything else is refused above 1 MB (core/api.py).

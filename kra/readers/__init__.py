@@ -9,7 +9,7 @@ from kra.readers.lists import (
     read_notices,
     read_taxpayer,
 )
-from kra.readers.offers import read_imports, read_supplier_invoices
+from kra.readers.offers import read_imports, read_supplier_invoices, read_transfers
 from kra.readers.proofs import read_device, read_invoice, read_signature
 
 __all__ = [
@@ -25,4 +25,5 @@ __all__ = [
     "read_signature",
     "read_supplier_invoices",
     "read_taxpayer",
+    "read_transfers",
 ]

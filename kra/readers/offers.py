@@ -1,9 +1,10 @@
-"""What others declared about us and KRA asks us to confirm: imports and purchases."""
+"""What others declared about us: imports, purchases, and what our own branches sent."""
 
+from decimal import Decimal
 from typing import Any
 
 from kra.readers.members import Members, unreadable
-from kra.records import ImportedItem, SupplierInvoice, SupplierLine
+from kra.records import BranchTransfer, ImportedItem, SupplierInvoice, SupplierLine
 
 
 def read_imports(data: dict[str, Any] | None) -> tuple[ImportedItem, ...]:
@@ -17,6 +18,27 @@ def read_supplier_invoices(data: dict[str, Any] | None) -> tuple[SupplierInvoice
         return tuple(_supplier_invoice(row) for row in Members(data).rows("saleList"))
     except ValueError as exc:
         raise unreadable(f"A supplier invoice cannot be read: {exc}.") from exc
+
+
+def read_transfers(data: dict[str, Any] | None) -> tuple[BranchTransfer, ...]:
+    """Raises OutcomeUnknown("unreadable_answer"): a misread quantity looks like a loss."""
+    try:
+        return tuple(_transfer(row) for row in Members(data).rows("stockList"))
+    except ValueError as exc:
+        raise unreadable(f"A transfer cannot be read: {exc}.") from exc
+
+
+def _transfer(row: Members) -> BranchTransfer:
+    quantities: dict[str, Decimal] = {}
+    for line in row.rows("itemList"):
+        code = line.text("itemCd")
+        quantities[code] = quantities.get(code, Decimal(0)) + line.money("qty")
+    return BranchTransfer(
+        number=row.count("sarNo"),
+        date=row.day_or_none("ocrnDt"),
+        remark=row.text("remark"),
+        quantities=quantities,
+    )
 
 
 def _import(row: Members) -> ImportedItem:
