@@ -120,11 +120,12 @@ CELERY_BEAT_SCHEDULE = {
         "task": "sales.tasks.reconcile",
         "schedule": env.float("RECONCILE_SECONDS", default=300.0),
     },
-    "sync-codes": {"task": "items.tasks.sync_codes", "schedule": timedelta(hours=6)},
     "sync-purchases": {
         "task": "purchases.tasks.sync_purchases",
         "schedule": timedelta(hours=env.float("PURCHASES_SYNC_HOURS", default=6.0)),
     },
+    # Looks every half hour which lists are due; a run that broke off goes on with the next look.
+    "sync-codes": {"task": "items.tasks.sync_codes", "schedule": timedelta(minutes=30)},
 }
 
 # --- KRA ---------------------------------------------------------------------------------------
@@ -172,6 +173,9 @@ KRA_TAX_CONVENTIONS = {
     "gavaconnect": env.str("KRA_TAX_CONVENTION_GATEWAY", default="inclusive-split"),
 }
 
+# KRA's lists and notices are asked for again when the last answer is older than this.
+LISTS_MAX_AGE_HOURS = env.float("LISTS_MAX_AGE_HOURS", default=6.0)
+
 # --- Outbox ------------------------------------------------------------------------------------
 OUTBOX_KINDS = {
     "sale": "sales.messages.SaleMessage",
@@ -201,6 +205,10 @@ SALES_CLOCK_SKEW_SECONDS = 300
 RECONCILE_FROM_HOUR = env.int("RECONCILE_FROM_HOUR", default=2)
 RECONCILE_CATCH_UP_DAYS = env.int("RECONCILE_CATCH_UP_DAYS", default=3)
 RECONCILE_SLICE_SECONDS = env.float("RECONCILE_SLICE_SECONDS", default=240.0)
+
+# --- Stock -------------------------------------------------------------------------------------
+# True: a movement booked by hand, or a transfer, may take more than there is.
+STOCK_ALLOW_NEGATIVE = env.bool("STOCK_ALLOW_NEGATIVE", default=False)
 
 # --- API ---------------------------------------------------------------------------------------
 # A catalogue of 5,000 rows fits into 4 MB; everything else is refused above 1 MB (core/api.py).

@@ -12,7 +12,6 @@ from .models import (
     StockMovement,
     StockMovementLine,
     SyncState,
-    TaxRate,
 )
 
 
@@ -61,13 +60,7 @@ class ClassificationAdmin(ReadOnlyAdmin):
 
 @admin.register(SyncState)
 class SyncStateAdmin(ReadOnlyAdmin):
-    list_display = ("environment", "name", "last_result_at")
-
-
-@admin.register(TaxRate)
-class TaxRateAdmin(ReadOnlyAdmin):
-    list_display = ("environment", "letter", "rate", "valid_from", "approved")
-    list_filter = ("environment", "approved")
+    list_display = ("environment", "name", "synced_at", "changed_at", "last_result_at")
 
 
 class LineInline(admin.TabularInline):

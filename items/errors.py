@@ -20,6 +20,16 @@ class MovementReferenceReused(Conflict):
     help = "Give the other movement a reference of its own, or repeat the first one unchanged."
 
 
+class NotAtKRA(Conflict):
+    code = "not_registered"
+    help = "GET /api/items/?state=draft and ?state=refused show what KRA does not know."
+
+
+class StockTooLow(Conflict):
+    code = "stock_too_low"
+    help = "GET /api/stock/ shows what is there. STOCK_ALLOW_NEGATIVE=true lets it go below 0."
+
+
 class UnknownItems(NotFound):
     code = "unknown_item"
     help = "Create the item with POST /api/item/sync/ first."

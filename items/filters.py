@@ -4,8 +4,9 @@ import django_filters as filters
 
 from core.filters import WholeNumberFilter
 
-from .models import Classification, Item, StockMovement
+from .models import Classification, Item, MovementType, StockMovement
 
+MOST_WORDS = 10
 STATES = ("draft", "queued", "registered", "refused")
 
 
@@ -22,12 +23,22 @@ class ItemFilter(filters.FilterSet):
         return items.in_state(value)
 
 
+TYPE_WORDS = {type.label.replace(" ", "_"): type.value for type in MovementType}
+
+
 class MovementFilter(filters.FilterSet):
     branch = filters.CharFilter(field_name="branch__code")
+    type = filters.ChoiceFilter(
+        choices=[(word, word) for pair in TYPE_WORDS.items() for word in pair], method="of_type"
+    )
 
     class Meta:
         model = StockMovement
-        fields = ("state", "type", "reference")
+        fields = ("state", "reference")
+
+    def of_type(self, movements: Any, name: str, value: str) -> Any:
+        """By KRA's number or our word."""
+        return movements.filter(type=TYPE_WORDS.get(value, value))
 
 
 class StockFilter(filters.FilterSet):
@@ -45,9 +56,9 @@ class ClassificationFilter(filters.FilterSet):
         fields = ("is_active",)
 
     def matching(self, rows: Any, name: str, value: str) -> Any:
-        """A code by its beginning, a name by any part."""
-        return (
-            rows.filter(code__startswith=value)
-            if value.isdigit()
-            else rows.filter(name__icontains=value)
-        )
+        """A code by its beginning, a name by its words, in any order."""
+        if value.isdigit():
+            return rows.filter(code__startswith=value)
+        for word in value.split()[:MOST_WORDS]:
+            rows = rows.filter(name__icontains=word)
+        return rows

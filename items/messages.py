@@ -13,9 +13,9 @@ from outbox.handlers import Handler, NumberedHandler
 from outbox.models import Lane, Transmission
 
 from .amounts import Amounts, line_amounts
-from .models import Item, ItemCounter, StockMovement, StockMovementLine
+from .models import Item, ItemCounter, StockLevel, StockMovement, StockMovementLine
 from .rates import rates_on
-from .services.stock import cancel_levels, release_waiting
+from .services.stock import movement_accepted, movement_refused, release_waiting
 
 # Who registers and who modifies: never null (rule N7).
 OUR_ID, OUR_NAME = "etims", "eTIMS integration"
@@ -94,8 +94,9 @@ class StockMovementMessage(NumberedHandler):
     endpoint = "stock_io_save"
 
     def build(self, row: Transmission, number: int | None) -> bytes:
-        movement = StockMovement.objects.get(transmission=row)
+        movement = StockMovement.objects.select_related("counterpart").get(transmission=row)
         device = row.lane.device
+        other = movement.counterpart
         day = movement.occurred_at.astimezone(NAIROBI).date()
         rates = rates_on(device.company.environment, day)
         lines = list(movement.lines.select_related("item").order_by("sequence"))
@@ -110,6 +111,7 @@ class StockMovementMessage(NumberedHandler):
             orgSarNo=0,
             custTin=movement.customer_pin or None,
             custNm=movement.customer_name or None,
+            custBhfId=other.code if other else None,
             sarTyCd=movement.type,
             ocrnDt=format_date(day),
             totItemCnt=len(lines),
@@ -128,14 +130,13 @@ class StockMovementMessage(NumberedHandler):
         ).encode()
 
     def accepted(self, row: Transmission, receipt: Any) -> None:
-        self._movement(row).update(state=StockMovement.State.ACCEPTED)
+        movement_accepted(self._movement(row))
 
     def refused(self, row: Transmission, error: Rejected) -> None:
-        self._movement(row).update(state=StockMovement.State.REFUSED)
-        cancel_levels(self._movement(row).get())
+        movement_refused(self._movement(row))
 
-    def _movement(self, row: Transmission) -> Any:
-        return StockMovement.objects.filter(transmission=row)
+    def _movement(self, row: Transmission) -> StockMovement:
+        return StockMovement.objects.get(transmission=row)
 
 
 def _stock_line(place: int, line: StockMovementLine, amounts: Amounts) -> StockIOLine:
@@ -168,13 +169,12 @@ class StockLevelMessage(Handler):
     def build(self, row: Transmission, number: int | None) -> bytes:
         device = row.lane.device
         item = Item.objects.get(pk=int(bytes(row.content or b"").split()[0]))
-        lines = StockMovementLine.objects.of(branch_id=device.branch_id, item_ids=[item.pk])
         return StockMasterRequest(
             tin=device.company.pin,
             bhfId=device.branch.code,
             itemCd=item.code,
             # Rule S4: the sum of what KRA has booked by now, not what we shall have told it.
-            rsdQty=lines.at_kra(),
+            rsdQty=StockLevel.objects.at_kra(branch_id=device.branch_id, item_id=item.pk),
             regrId=OUR_ID,
             regrNm=OUR_NAME,
             modrId=OUR_ID,

@@ -9,7 +9,7 @@ from msgspec import Meta, Raw, Struct
 from kra.codes import explain
 from outbox.models import Status, Transmission
 
-from .models import Classification, Code, Item, StockMovement
+from .models import Classification, Code, Item, StockLevel, StockMovement
 from .rows import ItemRow
 from .services import Introduction, Shortage, Verdict
 
@@ -122,16 +122,22 @@ class CodeOutput(Struct):
     description: str
     extra: list[str]
     is_active: bool
+    changed_at: datetime
 
     @classmethod
     def of(cls, code: Code) -> "CodeOutput":
         extra = [code.extra1, code.extra2, code.extra3]
-        return cls(code.code, code.name, code.description, extra, code.is_active)
+        return cls(
+            code.code, code.name, code.description, extra, code.is_active, code.changed_at
+        )  # fmt: skip
 
 
 class CodeClassOutput(Struct):
     class_id: str
     name: str
+    synced_at: Annotated[
+        datetime | None, Meta(description="When KRA last answered about its codes.")
+    ]
     results: list[CodeOutput]
 
 
@@ -160,8 +166,8 @@ class StockInput(Struct, forbid_unknown_fields=True):
     type: Annotated[
         str,
         Meta(
-            description="opening, adjustment_in, adjustment_out, purchase, processing_in, "
-            "processing_out or waste.",
+            description="opening, import, purchase, transfer_in, processing_in, adjustment_in, "
+            "return_to_supplier, processing_out, waste or adjustment_out.",
             examples=["adjustment_in"],
         ),
     ]
@@ -187,6 +193,7 @@ class MovementOutput(Struct):
     occurred_at: datetime
     state: Annotated[str, Meta(description="waiting, queued, accepted or refused.")]
     reason: str
+    counterpart: Annotated[str, Meta(description="Of a transfer: the branch on the other side.")]
     lines: list[MovementLineOutput]
     trouble: Trouble | None
 
@@ -201,6 +208,7 @@ class MovementOutput(Struct):
             occurred_at=movement.occurred_at,
             state=movement.state,
             reason=movement.remark,
+            counterpart=movement.counterpart.code if movement.counterpart else "",
             lines=[
                 MovementLineOutput(line.item.sku, line.quantity, line.unit_price)
                 for line in movement.lines.all()
@@ -228,8 +236,13 @@ class BookedOutput(Struct):
 
 class LevelOutput(Struct):
     branch: str
-    on_hand: Annotated[Decimal, Meta(description="All that was booked here.")]
-    at_kra: Annotated[Decimal, Meta(description="What KRA has accepted.")]
+    level: Annotated[Decimal, Meta(description="All that was booked here and not refused.")]
+    kra_level: Annotated[Decimal, Meta(description="What KRA has accepted so far.")]
+    pending: Annotated[Decimal, Meta(description="The difference: KRA has yet to decide.")]
+
+    @classmethod
+    def of(cls, one: StockLevel) -> "LevelOutput":
+        return cls(one.branch.code, one.level, one.kra_level, one.pending)
 
 
 class StockOutput(Struct):

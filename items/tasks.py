@@ -1,14 +1,14 @@
 """Celery's part: keep KRA's lists fresh, and let every device ask for what KRA wants asked."""
 
 import logging
+from collections.abc import Callable
 
 from celery import shared_task
-from django.db.models import Min, QuerySet
 
-from companies.models import Company
+from companies.models import Company, Environment
 from devices.calls import HostNotConfigured
 from devices.models import Device
-from kra.errors import KRAError
+from kra.errors import KRAError, OutcomeUnknown, Unavailable
 
 from . import services
 from .models import Item
@@ -17,29 +17,36 @@ from .services.introduction import strangers
 log = logging.getLogger(__name__)
 
 
-@shared_task(expires=3600)
+# How many devices of an environment are tried in turn: one may be refused, or have no host.
+TRIES = 3
+
+
+@shared_task(expires=1500)
 def sync_codes() -> None:
-    """Pull the lists through one active device of each environment."""
-    for device in _one_per_environment():
-        _pull(device)
+    """Pull what is due through one active device of each environment."""
+    for environment in Environment.values:
+        _pull_due(environment)
     for device in strangers().select_related("company", "branch").order_by("pk"):
-        _pull(device)
+        _attempt(services.sync_codes, device)
     for company in Company.objects.filter(items__in=Item.objects.drafts()).distinct():
         services.enqueue_drafts(company)
 
 
-def _active() -> QuerySet[Device]:
-    return Device.objects.filter(state=Device.State.ACTIVE).select_related("company", "branch")
+def _pull_due(environment: str) -> None:
+    active = Device.objects.filter(state=Device.State.ACTIVE, company__environment=environment)
+    for device in active.select_related("company", "branch").order_by("pk")[:TRIES]:
+        if _attempt(services.sync_due, device):
+            return
 
 
-def _one_per_environment() -> QuerySet[Device]:
-    firsts = _active().values("company__environment").annotate(first=Min("pk")).values("first")
-    return _active().filter(pk__in=firsts).order_by("pk")
-
-
-def _pull(device: Device) -> None:
+def _attempt(pull: Callable[[Device], object], device: Device) -> bool:
+    """False when it makes sense to ask through another device."""
     try:
-        services.sync_codes(device)
-    except (KRAError, HostNotConfigured) as error:
+        pull(device)
+    except (Unavailable, OutcomeUnknown) as error:
         # The next run asks again; the old lists stay in use.
         log.warning("code lists not pulled", extra={"device": device.pk, "code": error.code})
+    except (KRAError, HostNotConfigured) as error:
+        log.warning("code lists refused", extra={"device": device.pk, "code": error.code})
+        return False
+    return True

@@ -3,12 +3,13 @@ from collections import defaultdict
 from typing import Any
 
 from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from companies.authentication import token_of
-from companies.models import Branch, Company, Environment, Scope
+from companies.models import Company, Environment, Scope
 from companies.views import company_of
 from core.api import ONE_MB, decode
 from core.errors import Invalid, NotFound, Problem
@@ -21,8 +22,8 @@ from . import services
 from .errors import NoDevice
 from .examples import SYNC_EXAMPLE
 from .filters import ClassificationFilter, ItemFilter, MovementFilter, StockFilter
-from .models import Classification, Code, Item, StockMovement, StockMovementLine
-from .models.lists import CLASS_NAMES
+from .models import Classification, Code, Item, StockLevel, StockMovement, SyncState
+from .models.lists import CLASS_NAMES, CODES
 from .rows import read_rows
 from .schemas import (
     BookedOutput,
@@ -138,7 +139,7 @@ class ItemRetryView(APIView):
         return Response(ItemOutput.of(_visible_item(request, sku)))
 
 
-def _environments(request: Request) -> list[str]:
+def environments(request: Request) -> list[str]:
     """The token's own environment; the operator sees all."""
     company = token_of(request).company
     return [company.environment] if company else list(Environment.values)
@@ -151,16 +152,19 @@ class CodeClassView(APIView):
         "One of KRA's code lists, by number (17) or name (packaging_units)",
         answers={200: CodeClassOutput},
         refusals=(404,),
+        parameters=[OpenApiParameter("search", str, description="Words of code or name.")],
     )
     def get(self, request: Request, class_id: str) -> Response:
         number = CLASS_NAMES.get(class_id, class_id)
-        rows = Code.objects.filter(environment__in=_environments(request), class_id=number)
+        rows = Code.objects.filter(environment__in=environments(request), class_id=number)
         codes = list(rows.order_by("environment", "sort", "code"))
         if not codes:
             help = 'POST /api/item/sync/ with {"lists": true} pulls KRA\'s lists.'
             raise NotFound(f"No code list {class_id!r} has been pulled.", help=help)
-        name = codes[0].class_name
-        return Response(CodeClassOutput(number, name, [CodeOutput.of(code) for code in codes]))
+        words = request.query_params.get("search", "").lower().split()
+        found = [CodeOutput.of(code) for code in codes if code.answers_to(words)]
+        synced_at = SyncState.objects.synced_at(CODES, environments(request))
+        return Response(CodeClassOutput(number, codes[0].class_name, synced_at, found))
 
 
 class ClassificationListView(ListView):
@@ -169,7 +173,7 @@ class ClassificationListView(ListView):
     filterset_class = ClassificationFilter
 
     def get_queryset(self) -> Any:
-        return Classification.objects.filter(environment__in=_environments(self.request))
+        return Classification.objects.filter(environment__in=environments(self.request))
 
     def output(self, row: Classification) -> ClassificationOutput:
         return ClassificationOutput.of(row)
@@ -182,7 +186,7 @@ class ClassificationListView(ListView):
         return super().get(request, *args, **kwargs)
 
 
-def _device_for(request: Request, company: Company, serial: str) -> Device:
+def device_for(request: Request, company: Company, serial: str) -> Device:
     """The acting device, else the head office's first active one. Raises NoDevice."""
     device = acting_device(request, company, serial)
     if device is None:
@@ -205,7 +209,7 @@ class StockView(ListView):
 
     def get_queryset(self) -> Any:
         items: Any = Item.objects.visible_to(token_of(self.request))
-        return items.filter(pk__in=StockMovementLine.objects.values("item"))
+        return items.filter(pk__in=StockLevel.objects.values("item"))
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
@@ -221,7 +225,7 @@ class StockView(ListView):
         return super().get(request, *args, **kwargs)
 
     @describe(
-        "Book goods in or out: opening stock, adjustment, purchase, waste",
+        "Book goods in or out: opening stock, adjustment, purchase, return to supplier, waste",
         request=StockInput,
         answers={200: BookedOutput, 201: BookedOutput},
         refusals=(400, 404, 409),
@@ -229,7 +233,7 @@ class StockView(ListView):
     def post(self, request: Request) -> Response:
         data = decode(request, StockInput)
         company = company_of(request, data.company)
-        device = _device_for(request, company, data.device)
+        device = device_for(request, company, data.device)
         services.introduce(company, device)
         lines = [services.Ordered(one.item, one.quantity, one.unit_price) for one in data.lines]
         moment = data.occurred_at or timezone.now()
@@ -244,20 +248,18 @@ class StockView(ListView):
 
 
 def _levels(items: list[Item]) -> dict[int, list[LevelOutput]]:
-    rows = list(StockMovementLine.objects.filter(item__in=items).levels())
-    branches = Branch.objects.in_bulk({row["movement__branch"] for row in rows})
+    rows = StockLevel.objects.filter(item__in=items).select_related("branch")
     levels = defaultdict(list)
-    for row in rows:
-        code = branches[row["movement__branch"]].code
-        levels[row["item"]].append(LevelOutput(code, row["on_hand"], row["at_kra"]))
+    for row in rows.order_by("branch__code"):
+        levels[row.item_id].append(LevelOutput.of(row))
     return levels
 
 
 def _visible_movements(request: Request) -> Any:
     movements: Any = StockMovement.objects.visible_to(token_of(request))
-    return movements.select_related("branch", "device", "transmission").prefetch_related(
-        "lines__item"
-    )
+    return movements.select_related(
+        "branch", "device", "counterpart", "transmission"
+    ).prefetch_related("lines__item")
 
 
 class MovementListView(ListView):

@@ -238,3 +238,14 @@ class SupplierInvoice:
     total: Decimal
     remark: str
     lines: tuple[SupplierLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BranchTransfer:
+    """Goods that another branch of the taxpayer sent here. KRA does not name the sender."""
+
+    number: int
+    date: date | None
+    remark: str
+    # Item code to quantity, equal codes added up.
+    quantities: dict[str, Decimal]

@@ -114,7 +114,7 @@ def is_stocked(till: Api) -> bool:
     rows = till.get("/api/stock/")["results"]
     levels = {row["item"]: row["levels"] for row in rows}
     goods = [levels.get(row["sku"], []) for row in shop.GOODS]
-    return all(any(Decimal(level["at_kra"]) >= 10 for level in one) for one in goods)
+    return all(any(Decimal(level["kra_level"]) >= 10 for level in one) for one in goods)
 
 
 def sell(till: Api, known: Mapping[str, Any]) -> dict[str, Any]:

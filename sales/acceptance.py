@@ -1,7 +1,8 @@
 """Accept a sale: the invoice, its lines and the debt to KRA in one short transaction."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.utils import timezone
 
 from core.errors import DomainError, Problem
 from devices.models import SELLING, Device
+from items.services import Shortage
 from outbox.models import Stream
 from outbox.services import lane_id_of, owe, ring_after_commit
 
@@ -27,6 +29,7 @@ from .words import PAYMENT_METHODS, code_of
 class Accepted:
     invoice: Invoice
     is_replay: bool
+    shortages: Sequence[Shortage] = ()
 
 
 def create_sale(device: Device, data: SaleInput) -> Accepted:
@@ -38,7 +41,7 @@ def create_sale(device: Device, data: SaleInput) -> Accepted:
     digest = hashlib.sha256(fingerprint_of(data)).hexdigest()
     try:
         check_device(device)
-        basket = read_basket(device.company, data)
+        basket = read_basket(device.company, data, branch_id=device.branch_id)
     except DomainError:
         # What was accepted once is answered again, whatever has changed since.
         earlier = find_replay(device, data.reference, digest)
@@ -46,7 +49,8 @@ def create_sale(device: Device, data: SaleInput) -> Accepted:
             raise
         return Accepted(earlier, is_replay=True)
     invoice = new_invoice(device, data, basket, reference=data.reference, content_hash=digest)
-    return store_once(invoice, new_lines(basket), basket.rates)
+    accepted = store_once(invoice, new_lines(basket), basket.rates)
+    return accepted if accepted.is_replay else replace(accepted, shortages=basket.shortages)
 
 
 def check_device(device: Device) -> None:
@@ -188,6 +192,6 @@ def preview(device: Device, data: SaleContent) -> tuple[Basket | None, list[Prob
     except NotReady as error:
         problems.append(Problem("device", error.message, error.help))
     try:
-        return read_basket(device.company, data), problems
+        return read_basket(device.company, data, branch_id=device.branch_id), problems
     except SaleInvalid as error:
         return None, problems + error.problems

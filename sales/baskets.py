@@ -15,6 +15,7 @@ from core.errors import Problem
 from core.money import ZERO, round_cents
 from items.models import Item
 from items.rates import rates_on
+from items.services import Shortage
 from kra.times import NAIROBI
 
 from .errors import SaleInvalid
@@ -42,6 +43,8 @@ class Basket:
     totals: Totals
     rates: dict[str, Decimal]
     prices_include_tax: bool
+    # Goods of which KRA holds less than is sold: it may refuse the sale (rule S2).
+    shortages: list[Shortage]
 
 
 @dataclass(slots=True)
@@ -49,8 +52,10 @@ class Reading:
     """One pass over a sale's input. Collects problems instead of stopping at the first."""
 
     company: Company
+    branch_id: int
     data: SaleContent
     now: datetime
+    held: dict[int, Decimal] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def wrong(self, field: str, reason: str, next_step: str) -> None:
@@ -61,9 +66,9 @@ class Reading:
         return self.data.sold_at or self.now
 
 
-def read_basket(company: Company, data: SaleContent) -> Basket:
+def read_basket(company: Company, data: SaleContent, *, branch_id: int) -> Basket:
     """Check and compute a sale. Raises SaleInvalid with all problems found."""
-    reading = Reading(company, data, timezone.now())
+    reading = Reading(company, branch_id, data, timezone.now())
     rates = rates_on(company.environment, _day_of_sale(reading))
     _check_head(reading)
     items = _find_items(reading)
@@ -121,7 +126,7 @@ def _is_rate(rate: Decimal) -> bool:
 
 def _find_items(reading: Reading) -> list[Item | None]:
     wanted = {line.item for line in reading.data.lines}
-    known = find_items(reading.company.pk, sorted(wanted))
+    known, reading.held = find_items(reading.company.pk, sorted(wanted), reading.branch_id)
     return [_usable(reading, place, line, known) for place, line in enumerate(reading.data.lines)]
 
 
@@ -243,7 +248,22 @@ def _computed(
     if summed.total + summed.discount > MAX_AMOUNT:
         problem = Problem("lines", "The total is larger than KRA's field.", "Split the sale.")
         raise SaleInvalid("The sale is not valid.", problems=[problem])
-    return Basket(items, spread_out, amounts, summed, rates, inclusive)
+    shortages = [] if data.training else _shortages(items, lines, reading.held)
+    return Basket(items, spread_out, amounts, summed, rates, inclusive, shortages)
+
+
+def _shortages(
+    items: list[Item], lines: Sequence[Line], held: dict[int, Decimal]
+) -> list[Shortage]:
+    wanted: dict[Item, Decimal] = {}
+    for item, line in zip(items, lines, strict=True):
+        if not item.is_service:
+            wanted[item] = wanted.get(item, ZERO) + line.quantity
+    return [
+        Shortage(item.pk, item.sku, quantity, held[item.pk])
+        for item, quantity in wanted.items()
+        if quantity > held[item.pk]
+    ]
 
 
 def convention_of(company: Company) -> Convention:

@@ -30,7 +30,7 @@ def correct(invoice: Invoice, data: SaleContent) -> Accepted:
     device = Device.objects.select_related("company", "branch").get(pk=invoice.device_id)
     check_device(device)
     _require_same_sale(device, data)
-    basket = read_basket(device.company, data)
+    basket = read_basket(device.company, data, branch_id=device.branch_id)
     corrected = new_invoice(
         device,
         data,
@@ -43,7 +43,7 @@ def correct(invoice: Invoice, data: SaleContent) -> Accepted:
         _leave(invoice, to=State.SUPERSEDED, reason="corrected", error=NotCorrectable)
         if not store(corrected, new_lines(basket), basket.rates):
             raise NotCorrectable(f"The device {device.serial} has just stopped selling.")
-    return Accepted(corrected, is_replay=False)
+    return Accepted(corrected, is_replay=False, shortages=basket.shortages)
 
 
 def _hash(reference: str, data: SaleContent) -> str:

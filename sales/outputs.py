@@ -1,5 +1,6 @@
 """What a till gets back: the sale as computed, its state, and the way on."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -8,6 +9,7 @@ from django.utils import timezone
 from msgspec import Meta, Struct
 
 from core.money import round_cents
+from items.services import Shortage
 from kra.codes import explain
 from outbox.models import Status
 from outbox.queries import blocked_by
@@ -114,6 +116,18 @@ class CallOutput(Struct):
     reason: str
 
 
+class WarningOutput(Struct):
+    """Goods of which KRA holds too little: it may refuse the sale (docs/stock.md)."""
+
+    item: str
+    wanted: str
+    at_kra: str
+
+
+def warnings_of(shortages: Iterable[Shortage]) -> list[WarningOutput]:
+    return [WarningOutput(one.sku, str(one.wanted), str(one.at_kra)) for one in shortages]
+
+
 class InvoiceSummary(Struct, kw_only=True):
     """A sale or credit note without its lines: what a list shows."""
 
@@ -157,6 +171,8 @@ class InvoiceOutput(InvoiceSummary, kw_only=True):
     lines: list[LineOutput]
     blocked_by: str | None = None
     calls: list[CallOutput] | None = None
+    # Only in the answer to a new sale.
+    warnings: list[WarningOutput] = []
 
 
 def invoice_output(invoice: Invoice) -> InvoiceOutput:
@@ -264,7 +280,7 @@ def _plain(value: Decimal | None) -> str | None:
 class PreviewOutput(Struct):
     is_valid: bool
     problems: list[dict[str, str]]
-    warnings: list[dict[str, Any]]
+    warnings: list[WarningOutput]
     total: Money | None = None
     taxable_amount: Money | None = None
     tax_amount: Money | None = None

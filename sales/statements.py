@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 from operator import attrgetter
 from typing import NamedTuple
@@ -10,6 +11,7 @@ import msgspec
 from django.db import models
 
 from core import sql
+from core.money import ZERO
 from devices.calls import storable
 from devices.models import SELLING
 from items.models import Item
@@ -36,13 +38,22 @@ STORE_RECEIPT = """
 
 
 _ITEM, _ITEM_COLUMNS = sql.columns(Item, but=["created_at", "updated_at", "transmission"])
-FIND_ITEMS = f"SELECT {_ITEM_COLUMNS} FROM items_item WHERE company_id = $1 AND sku = ANY($2)"
+# With what KRA holds of them in the branch: the warning costs no question of its own.
+FIND_ITEMS = (
+    f"SELECT {_ITEM_COLUMNS}, held.kra_level FROM items_item LEFT JOIN items_stocklevel held"
+    " ON held.branch_id = $3 AND held.item_id = items_item.id"
+    " WHERE items_item.company_id = $1 AND items_item.sku = ANY($2)"
+)
 
 
-def find_items(company_id: int, skus: Sequence[str]) -> dict[str, Item]:
-    rows = sql.fetch_all(FIND_ITEMS, [company_id, list(skus)])
-    items = [sql.loaded(Item, _ITEM, row) for row in rows]
-    return {item.sku: item for item in items}
+def find_items(
+    company_id: int, skus: Sequence[str], branch_id: int
+) -> tuple[dict[str, Item], dict[int, Decimal]]:
+    """The items by SKU, and what KRA holds in the branch by item; without a level, nothing."""
+    rows = sql.fetch_all(FIND_ITEMS, [company_id, list(skus), branch_id])
+    items = [sql.loaded(Item, _ITEM, row[:-1]) for row in rows]
+    held = {item.pk: row[-1] or ZERO for item, row in zip(items, rows, strict=True)}
+    return {item.sku: item for item in items}, held
 
 
 def store_receipt(row: Transmission, signed: Signature, now: datetime) -> tuple[int, bool]:

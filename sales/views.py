@@ -18,7 +18,6 @@ from core.views import ListView
 from devices.calls import find_device
 from devices.models import Device
 from devices.views import bound_device, visible_device
-from items.services import stock_shortages
 from outbox import doorbell
 from outbox.models import Transmission
 from outbox.waiting import wait_for
@@ -37,6 +36,7 @@ from .outputs import (
     invoice_output,
     invoice_summary,
     preview_amounts,
+    warnings_of,
 )
 from .receipts import text_receipt
 from .schemas import (
@@ -123,6 +123,7 @@ def answer(request: Request, accepted: Accepted) -> Response:
             doorbell.ring(row.lane_id)
         take_verdict(invoice, row)
     output = invoice_output(invoice)
+    output.warnings = warnings_of(accepted.shortages)
     if accepted.is_replay:
         return Response(output, status=200, headers={"Idempotent-Replayed": "true"})
     headers = {"Location": output.links.self}
@@ -188,13 +189,7 @@ class PreviewView(APIView):
         if basket is not None:
             lines = acceptance.new_lines(basket)
             preview_amounts(output, basket, lines)
-            wanted: dict[int, Any] = {}
-            for line in lines:
-                wanted[line.item_id] = wanted.get(line.item_id, 0) + line.quantity
-            output.warnings = [
-                {"item": short.sku, "wanted": str(short.wanted), "at_kra": str(short.at_kra)}
-                for short in stock_shortages(device.branch_id, wanted)
-            ]
+            output.warnings = warnings_of(basket.shortages)
         return Response(output)
 
 
@@ -221,7 +216,9 @@ class BulkView(APIView):
             body = error_body(exc.code, exc.message, detail_of(exc.problems), exc.help)
             return BulkResult(data.reference, exc.status, error=body["error"])
         status = 200 if made.is_replay else status_of(made.invoice)
-        return BulkResult(data.reference, status, sale=invoice_output(made.invoice))
+        sale = invoice_output(made.invoice)
+        sale.warnings = warnings_of(made.shortages)
+        return BulkResult(data.reference, status, sale=sale)
 
 
 class CreditNoteView(APIView):

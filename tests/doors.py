@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from companies.models import Scope
 from devices.models import Call
-from items.models import Classification, Code, Item, StockMovement
+from items.models import Classification, Code, Item, Notice, StockMovement
 from outbox.models import Status
 from purchases.models import Purchase, PurchaseLine
 from sales.models import Difference, Invoice, ReconciledDay, Reconciliation
@@ -55,6 +55,7 @@ KEY = {"branch": "00", "key": "another-key", "scu_id": "KRACU2"}
 BOOKS = (Scope.REPORTS_READ, Scope.SALES_WRITE)
 PERIOD = {"device": "dvc-a1", "from": "2026-01-05"}
 STOCK = {"device": "dvc-a1", "reference": "IN-2", "type": "opening", "lines": LINE}
+TRANSFER = {"reference": "MOVE-1", "from_branch": "00", "to_branch": "01", "lines": LINE}
 ROW = {"sku": "NEW", "name": "New", "classification": "1000000000", "tax": "B", "price": "1"}
 ONBOARD = {
     "pin": "C000000003C",
@@ -100,10 +101,15 @@ DOORS = {
     "GET /api/items/": Door("list", READERS, by_device=False),
     "GET /api/items/{sku}/": Door("object", READERS, by_device=False),
     "POST /api/items/{sku}/retry/": Door("object", ITEMS, {}, 409, by_device=False),
+    "GET /api/codes/": Door("own", READERS, by_device=False),
+    "GET /api/tax-rates/": Door("own", READERS, by_device=False),
+    "GET /api/notices/": Door("list", READERS, by_device=False),
     "GET /api/codes/{class_id}/": Door("object", READERS, by_device=False),
     "GET /api/classifications/": Door("list", READERS, by_device=False),
     "GET /api/stock/": Door("list", READERS, by_device=False),
     "POST /api/stock/": Door("object", ITEMS, STOCK, 201),
+    "POST /api/stock/transfers/": Door("object", ITEMS, TRANSFER, 409, by_device=False),
+    "POST /api/stock/reconcile/": Door("object", ITEMS, {"device": "dvc-a1"}, 502),
     "GET /api/stock/movements/": Door("list", READERS),
     "POST /api/stock/movements/{id}/retry/": Door("object", ITEMS, {}),
     "GET /api/purchases/": Door("list", BUYERS, by_device=False),
@@ -191,6 +197,8 @@ def furnish(alpha: Any) -> World:
     facts = {"environment": company.environment, "name": "Alphaville"}
     Code.objects.create(class_id="99", code="1", changed_at=timezone.now(), **facts)
     Classification.objects.create(code="99", **facts)
+    about = {"environment": company.environment, "changed_at": timezone.now()}
+    Notice.objects.create(number=1, title="Alphaville", **about)
     spare = offline.add_device(company, "dvc-a3")
     type(spare).objects.filter(pk=spare.pk).update(state="suspended", state_reason="Alphaville")
     for path, body in [

@@ -185,6 +185,8 @@ def test_it_keeps_another_company_out(alpha, beta, name):
         "POST /api/device/{serial}/import-key/",
         "POST /api/item/sync/",
         "POST /api/stock/",
+        "POST /api/stock/transfers/",
+        "POST /api/stock/reconcile/",
     ],
 )
 def test_it_lets_nobody_but_the_operator_name_a_company(alpha, beta, name):

@@ -1,11 +1,17 @@
 """KRA's published lists, one copy per environment, shared by all companies."""
 
+from collections.abc import Iterable
+from datetime import datetime
+
 from django.db import models
 from django.db.models import Q
 
 from companies.models import Environment
 
 TAX_CLASS = "04"
+CODES, CLASSIFICATIONS, NOTICES = "code_list", "item_class_list", "notice_list"
+# What people call the lists.
+LIST_NAMES = {CODES: "codes", CLASSIFICATIONS: "classifications", NOTICES: "notices"}
 # The classes that callers need most, by name.
 CLASS_NAMES = {
     "tax": "04",
@@ -44,6 +50,11 @@ class Code(models.Model):
     def __str__(self) -> str:
         return f"{self.class_id}/{self.code} {self.name}"
 
+    def answers_to(self, words: Iterable[str]) -> bool:
+        """Do all the lower-case words occur in it?"""
+        text = f"{self.code} {self.name} {self.description}".lower()
+        return all(word in text for word in words)
+
 
 class Classification(models.Model):
     """One node of KRA's tree of goods and services; an item names one (rule I4)."""
@@ -64,6 +75,14 @@ class Classification(models.Model):
         return f"{self.code} {self.name}"
 
 
+class SyncStateQuerySet(models.QuerySet["SyncState"]):
+    def synced_at(self, name: str, environments: Iterable[str]) -> datetime | None:
+        """Since when the oldest copy of a list is unproven; None before the first answer."""
+        mine = self.filter(name=name, environment__in=list(environments))
+        oldest: datetime | None = mine.aggregate(oldest=models.Min("synced_at"))["oldest"]
+        return oldest
+
+
 class SyncState(models.Model):
     """How far one list of one environment is known."""
 
@@ -72,6 +91,11 @@ class SyncState(models.Model):
     # KRA's clock, not ours (rule D4): the next request asks for what changed after it.
     last_result_at = models.DateTimeField(null=True, blank=True)
     sha256 = models.CharField(max_length=64, blank=True)
+    # Our clock: when KRA last answered, and when its answer last changed something here.
+    synced_at = models.DateTimeField(null=True, blank=True)
+    changed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = SyncStateQuerySet.as_manager()
 
     class Meta:
         constraints = [

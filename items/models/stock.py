@@ -1,7 +1,5 @@
-"""Goods that moved, as KRA must be told. A level is the sum of movements, never a column."""
+"""Goods that moved, as KRA must be told. A level is the sum of movements (levels.py)."""
 
-from collections.abc import Iterable
-from decimal import Decimal
 from typing import Any
 
 from django.db import models
@@ -37,11 +35,13 @@ class StockMovementQuerySet(TenantQuerySet["StockMovement"]):
     device_path = "device_id"
 
     def waiting_for(self, item: Item) -> "StockMovementQuerySet":
+        """Movements that wait for KRA to know an item; an arrival waits for its departure alone."""
         waiting = StockMovement.State.WAITING
         return self.filter(
+            departure=None,
             pk__in=StockMovementLine.objects.filter(item=item, movement__state=waiting).values(
                 "movement"
-            )
+            ),
         )
 
 
@@ -49,7 +49,8 @@ class StockMovement(models.Model):
     """One movement of goods in or out of a branch.
 
     waiting (KRA does not know all its items yet) → queued → accepted | refused; refused → queued
-    when a person sends it again.
+    when a person sends it again. The arrival of a transfer waits until KRA has accepted the
+    departure, and is refused with it.
     """
 
     class State(models.TextChoices):
@@ -67,6 +68,13 @@ class StockMovement(models.Model):
     customer_pin = models.CharField(max_length=11, blank=True)
     customer_name = models.CharField(max_length=100, blank=True)
     remark = models.CharField(max_length=400, blank=True)
+    # Of a transfer: the branch on the other side, and on the arrival the movement it came by.
+    counterpart = models.ForeignKey(
+        Branch, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    departure = models.OneToOneField(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="arrival"
+    )
     transmission = models.OneToOneField(
         Transmission, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
@@ -86,7 +94,9 @@ class StockMovement(models.Model):
                 name="movement_state",
             ),
             models.CheckConstraint(
-                condition=Q(state="waiting") | Q(transmission__isnull=False),
+                condition=Q(state="waiting")
+                | Q(transmission__isnull=False)
+                | Q(state="refused", departure__isnull=False),
                 name="movement_sent_has_transmission",
             ),
         ]
@@ -111,18 +121,10 @@ def _sum(which: Q) -> Any:
 
 
 class StockMovementLineQuerySet(models.QuerySet["StockMovementLine"]):
-    def of(self, *, branch_id: int, item_ids: Iterable[int]) -> "StockMovementLineQuerySet":
-        return self.filter(movement__branch=branch_id, item__in=list(item_ids))
-
-    def levels(self) -> Any:
-        """Per branch and item: `on_hand`, what we booked, and `at_kra`, what KRA accepted."""
+    def sums(self) -> Any:
+        """Per branch and item, from the movements: what StockLevel must hold."""
         rows = self.values("movement__branch", "item").order_by("movement__branch", "item")
-        return rows.annotate(on_hand=_sum(OURS), at_kra=_sum(AT_KRA))
-
-    def at_kra(self) -> Decimal:
-        """The sum of what KRA accepted (rule S4)."""
-        total: Decimal = self.aggregate(total=_sum(AT_KRA))["total"]
-        return total
+        return rows.annotate(level=_sum(OURS), kra_level=_sum(AT_KRA))
 
 
 class StockMovementLine(models.Model):

@@ -1,9 +1,11 @@
 """What other apps, views and tasks ask of the catalogue."""
 
-from .adjustments import Adjustment, Booked, Ordered, adjust_stock
+from .adjustments import Adjustment, Booked, adjust_stock
 from .catalogue import Verdict, deliver_items, sync_items
 from .introduction import Introduction, introduce, pull_lists, recount, retry_item
-from .lists import approve_rate, is_synced, sync_codes
+from .lists import approve_rate, is_synced, sync_codes, sync_due
+from .orders import Ordered
+from .reconciliation import Difference, reconcile_stock
 from .registration import enqueue_drafts
 from .stock import (
     Customer,
@@ -13,15 +15,19 @@ from .stock import (
     retry_movement,
     stock_shortages,
 )
+from .transfers import Transfer, Transferred, transfer_stock
 
 __all__ = [
     "Adjustment",
     "Booked",
     "Customer",
+    "Difference",
     "Introduction",
     "Ordered",
     "Shortage",
     "StockLine",
+    "Transfer",
+    "Transferred",
     "Verdict",
     "adjust_stock",
     "approve_rate",
@@ -31,10 +37,13 @@ __all__ = [
     "introduce",
     "is_synced",
     "pull_lists",
+    "reconcile_stock",
     "recount",
     "retry_item",
     "retry_movement",
     "stock_shortages",
     "sync_codes",
+    "sync_due",
     "sync_items",
+    "transfer_stock",
 ]

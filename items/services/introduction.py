@@ -17,6 +17,7 @@ from devices.calls import HostNotConfigured, exchange
 from devices.models import Call, Device
 from items.errors import NoDevice
 from items.models import Item, ItemCounter
+from items.models.lists import CLASSIFICATIONS
 from kra.errors import KRAError
 from kra.readers import read_items
 from kra.requests import ListRequest
@@ -25,7 +26,7 @@ from outbox.errors import LaneBusy
 from outbox.models import Lane, Status, host_of
 from outbox.services import free_conflicts, retry_now
 
-from .lists import CLASSIFICATIONS, EVERYTHING, is_synced, sync_codes
+from .lists import EVERYTHING, is_synced, sync_codes
 from .registration import lane_of, lock_registration, owe_again
 
 log = logging.getLogger(__name__)

@@ -1,35 +1,40 @@
-"""Copy KRA's lists: codes, classifications, and with class 04 the tax rates."""
+"""Copy KRA's lists: codes, with class 04 the tax rates, classifications, and notices.
+
+Each list has a state of its own. While KRA is silent the last copy stays in use; a run that broke
+off goes on with the list it broke off at, because the ones before it are not due.
+"""
 
 import hashlib
 import logging
 from collections.abc import Callable, Iterable
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
+from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
 
-from devices.calls import exchange
+from devices.calls import exchange, storable
 from devices.models import Device
 from items import rates
 from items.errors import RateNotHeld
-from items.models import Classification, Code, SyncState, TaxRate
+from items.models import Classification, Code, Notice, SyncState, TaxRate
 from items.models.catalogue import LETTERS
-from items.models.lists import TAX_CLASS
+from items.models.lists import CLASSIFICATIONS, CODES, LIST_NAMES, NOTICES, TAX_CLASS
 from kra.answers import Reply
-from kra.readers import read_classifications, read_code_classes
+from kra.readers import read_classifications, read_code_classes, read_notices
 from kra.requests import ListRequest
 from kra.times import NAIROBI, format_instant
 
 log = logging.getLogger(__name__)
 
 EVERYTHING = "20180101000000"  # older than any record at KRA (rule D4)
-CODES, CLASSIFICATIONS = "code_list", "item_class_list"
 # A first rate is taken to have held always; sales may be older than this installation.
 ALWAYS = date(2018, 1, 1)
 BATCH = 1000
+LARGEST_NUMBER = 2**63 - 1
 
 
 def sync_codes(device: Device) -> dict[str, str]:
@@ -37,10 +42,18 @@ def sync_codes(device: Device) -> dict[str, str]:
 
     Returns "changed" or "unchanged" by list. Raises KRAError; what was pulled before it stays.
     """
-    return {
-        "codes": _pull(device, CODES, _store_codes),
-        "classifications": _pull(device, CLASSIFICATIONS, _store_classifications),
-    }
+    return {LIST_NAMES[name]: _pull(device, name) for name in (CODES, CLASSIFICATIONS)}
+
+
+def sync_due(device: Device) -> dict[str, str]:
+    """Pull the lists of the device's environment that are older than LISTS_MAX_AGE_HOURS.
+
+    Returns and raises what `sync_codes` does.
+    """
+    fresh = timezone.now() - timedelta(hours=settings.LISTS_MAX_AGE_HOURS)
+    states = SyncState.objects.filter(environment=device.company.environment)
+    known = set(states.filter(synced_at__gt=fresh).values_list("name", flat=True))
+    return {word: _pull(device, name) for name, word in LIST_NAMES.items() if name not in known}
 
 
 def is_synced(environment: str) -> bool:
@@ -48,7 +61,7 @@ def is_synced(environment: str) -> bool:
     return pulled.filter(name__in=[CODES, CLASSIFICATIONS]).count() == 2
 
 
-def _pull(device: Device, name: str, store: Callable[[str, Reply], None]) -> str:
+def _pull(device: Device, name: str) -> str:
     environment = device.company.environment
     state = SyncState.objects.filter(environment=environment, name=name).first()
     since = state.last_result_at if state else None
@@ -57,18 +70,21 @@ def _pull(device: Device, name: str, store: Callable[[str, Reply], None]) -> str
         bhfId=device.branch.code,
         lastReqDt=format_instant(since) if since else EVERYTHING,
     )
-    reply = exchange(device, name, request.encode(), reference="code lists")
+    reply = exchange(device, name, request.encode(), reference=LIST_NAMES[name])
     digest = "" if reply.is_empty else _digest(reply.data)
     is_new = bool(digest) and (state is None or digest != state.sha256)
+    now = timezone.now()
     with transaction.atomic():
         if is_new:
-            store(environment, reply)
+            STORES[name](environment, reply)
         SyncState.objects.update_or_create(
             environment=environment,
             name=name,
             defaults={
                 "last_result_at": reply.result_at or since,
                 "sha256": digest or (state.sha256 if state else ""),
+                "synced_at": now,
+                **({"changed_at": now} if is_new else {}),
             },
         )
     return "changed" if is_new else "unchanged"
@@ -118,6 +134,33 @@ def _store_classifications(environment: str, reply: Reply) -> None:
         for one in read_classifications(reply.data)
     ]
     _upsert(fresh, key=("code",))
+
+
+def _store_notices(environment: str, reply: Reply) -> None:
+    now = timezone.now()
+    fresh = [
+        Notice(
+            environment=environment,
+            number=one.number,
+            title=storable(one.title, 1000),
+            text=storable(one.text, 20_000),
+            # An address of another kind could run as a script where it is clicked.
+            url=storable(one.url, 500) if one.url.startswith(("https://", "http://")) else "",
+            author=storable(one.author, 60),
+            published_at=one.registered_at,
+            changed_at=now,
+        )
+        for one in read_notices(reply.data)
+        if 0 < one.number <= LARGEST_NUMBER
+    ]
+    _upsert(fresh, key=("number",), ignore=("changed_at",))
+
+
+STORES: dict[str, Callable[[str, Reply], None]] = {
+    CODES: _store_codes,
+    CLASSIFICATIONS: _store_classifications,
+    NOTICES: _store_notices,
+}
 
 
 def _upsert(fresh: Iterable[Any], *, key: tuple[str, ...], ignore: tuple[str, ...] = ()) -> None:

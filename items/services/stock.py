@@ -5,13 +5,24 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple, NotRequired, TypedDict, Unpack
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from companies.models import Branch
+from core.errors import Problem
 from core.money import ZERO
 from devices.models import Device
-from items.errors import MovementNotRetryable
-from items.models import Item, MovementType, ProductType, StockMovement, StockMovementLine
+from items.errors import MovementNotRetryable, StockTooLow
+from items.models import (
+    Item,
+    MovementType,
+    ProductType,
+    StockLevel,
+    StockMovement,
+    StockMovementLine,
+)
+from items.models.levels import shift_levels
 from outbox.models import Status, Stream, Transmission
 from outbox.services import enqueue_many, lane_id_of, owe
 
@@ -34,6 +45,8 @@ class About(TypedDict):
     occurred_at: datetime
     customer: NotRequired[Customer | None]
     remark: NotRequired[str]
+    counterpart: NotRequired[Branch | None]
+    departure: NotRequired[StockMovement | None]
 
 
 class Shortage(NamedTuple):
@@ -57,7 +70,7 @@ def book_stock(
 
     Services and non-fiscal items are left out; None when nothing is left. Lines of one item become
     one. A repeat of (branch, type, reference) returns the first movement and books nothing. The
-    movement waits while KRA does not know all its items.
+    movement waits while KRA does not know all its items, or has not accepted its departure.
     """
     customer = about.get("customer") or Customer("", "")
     with transaction.atomic():
@@ -75,12 +88,16 @@ def book_stock(
                 "customer_pin": customer.pin[:11],
                 "customer_name": customer.name[:100],
                 "remark": about.get("remark", "")[:400],
+                "counterpart": about.get("counterpart"),
+                "departure": about.get("departure"),
             },
         )
         if is_new:
             _add_lines(movement, goods)
-            if all(item.registered_at for item, _ in goods):
+            if not movement.departure_id and all(item.registered_at for item, _ in goods):
                 send_movement(movement, [item.pk for item, _ in goods])
+            # Last, because whoever moves the same goods waits for the end of this transaction.
+            shift_levels(movement.pk, ours=1)
     return movement
 
 
@@ -135,9 +152,55 @@ def level_content(movement: StockMovement, item_id: int) -> bytes:
     return f"{item_id} {movement.pk}".encode()
 
 
-def cancel_levels(movement: StockMovement) -> None:
-    """KRA refused the movement: nothing moved, so the levels behind it have nothing to say."""
-    contents = [level_content(movement, pk) for pk in movement.lines.values_list("item", flat=True)]
+def movement_accepted(movement: StockMovement) -> None:
+    """KRA has booked it: its level moves, and the goods of a transfer arrive."""
+    if not _leave(movement, to=State.ACCEPTED):
+        return
+    arrival = StockMovement.objects.filter(departure=movement.pk, state=State.WAITING).first()
+    if arrival is not None:
+        send_movement(arrival, _item_ids(arrival))
+    shift_levels(movement.pk, at_kra=1)
+
+
+def movement_refused(movement: StockMovement) -> None:
+    """KRA refused it: nothing moved, so what was to follow has nothing to say."""
+    arrival = _lock_branches(movement)
+    if not _leave(movement, to=State.REFUSED):
+        return
+    _cancel_levels(movement)
+    shift_levels(movement.pk, ours=-1)
+    if arrival is not None and _leave(arrival, to=State.REFUSED):
+        shift_levels(arrival.pk, ours=-1)
+
+
+def _lock_branches(departure: StockMovement) -> StockMovement | None:
+    """The arrival of a transfer, with both branches locked; None for any other movement."""
+    arrival = StockMovement.objects.filter(departure=departure.pk).first()
+    if arrival is not None:
+        lock_branches(departure.branch_id, arrival.branch_id)
+    return arrival
+
+
+def lock_branches(*ids: int) -> list[Branch]:
+    """Whoever moves goods in two branches holds both rows, so that no two wait for each other."""
+    rows = Branch.objects.select_for_update(no_key=True).filter(pk__in=ids)
+    return list(rows.order_by("pk"))
+
+
+def _leave(movement: StockMovement, *, to: str) -> bool:
+    """False when it was there already: then the levels have moved."""
+    undecided = StockMovement.objects.filter(
+        pk=movement.pk, state__in=[State.QUEUED, State.WAITING]
+    )
+    return undecided.update(state=to) == 1
+
+
+def _item_ids(movement: StockMovement) -> list[int]:
+    return list(movement.lines.order_by("sequence").values_list("item", flat=True))
+
+
+def _cancel_levels(movement: StockMovement) -> None:
+    contents = [level_content(movement, pk) for pk in _item_ids(movement)]
     levels = Transmission.objects.filter(
         kind=LEVEL, lane=lane_id_of(movement.device_id, Stream.STOCK)
     )
@@ -181,20 +244,59 @@ def _leave_behind(movement: StockMovement, lines: list[StockMovementLine]) -> No
 
 @transaction.atomic
 def retry_movement(movement: StockMovement) -> StockMovement:
-    """Send a refused movement again, under a new number. Raises MovementNotRetryable."""
+    """Send a refused movement again, under a new number; the arrival of a transfer follows it.
+
+    Raises MovementNotRetryable, StockTooLow.
+    """
+    arrival = _lock_branches(movement)
+    if arrival is None:
+        lock_branches(movement.branch_id)
     fresh = StockMovement.objects.select_for_update(no_key=True).get(pk=movement.pk)
     if fresh.state != State.REFUSED:
         raise MovementNotRetryable(f"The movement is {fresh.state}.")
-    send_movement(fresh, list(fresh.lines.order_by("sequence").values_list("item", flat=True)))
+    if fresh.transmission_id is None:
+        raise MovementNotRetryable(
+            "It is the arrival of a transfer whose departure was refused.",
+            help="Send the departure again: it has the same reference, in the other branch.",
+        )
+    send_movement(fresh, _item_ids(fresh))
+    shift_levels(fresh.pk, ours=1)
+    refuse_negative(fresh)
+    if arrival is not None and arrival.transmission_id is None:
+        StockMovement.objects.filter(pk=arrival.pk).update(state=State.WAITING)
+        shift_levels(arrival.pk, ours=1)
     return fresh
+
+
+def refuse_negative(movement: StockMovement, fields: Mapping[int, str] | None = None) -> None:
+    """Raise StockTooLow when the movement, just booked, took more than there was.
+
+    `fields`: what the request calls the quantity of each item.
+    Its own update holds the rows of the levels, so the answer stays true until the transaction
+    ends. Sales are never stopped: their goods have left.
+    """
+    if settings.STOCK_ALLOW_NEGATIVE or movement.is_incoming or movement.type == MovementType.SALE:
+        return
+    levels = StockLevel.objects.filter(branch=movement.branch_id, level__lt=0)
+    lacking = dict(levels.filter(item__in=_item_ids(movement)).values_list("item", "level"))
+    problems = [
+        Problem(
+            (fields or {}).get(line.item_id, f"lines[{line.sequence - 1}].quantity"),
+            f"{line.item.sku!r}: only {max(ZERO, lacking[line.item_id] + line.quantity)} is here.",
+            "Lower it, or book in first what is really there.",
+        )
+        for line in movement.lines.select_related("item").order_by("sequence")
+        if line.item_id in lacking
+    ]
+    if problems:
+        raise StockTooLow("The stock would become negative; nothing was moved.", problems=problems)
 
 
 def stock_shortages(branch_id: int, quantities: Mapping[int, Decimal]) -> list[Shortage]:
     """Goods among `quantities` (by item id) of which KRA holds too little in the branch (S2)."""
     goods = Item.objects.filter(pk__in=list(quantities), is_fiscal=True)
     items = list(goods.exclude(product_type=ProductType.SERVICE).order_by("pk"))
-    lines = StockMovementLine.objects.of(branch_id=branch_id, item_ids=[i.pk for i in items])
-    held = {row["item"]: row["at_kra"] for row in lines.levels()}
+    held = StockLevel.objects.held_by_kra(branch_id=branch_id, item_ids=[i.pk for i in items])
     return [
         Shortage(item.pk, item.sku, quantities[item.pk], held.get(item.pk, ZERO))
         for item in items

@@ -181,9 +181,10 @@ def test_it_asks_nothing_without_a_device(company, kra):
     assert kra.sent == []
 
 
-def test_it_pulls_through_one_device_and_introduces_the_others(alpha, beta, device, kra, sync):
+def test_it_pulls_through_one_device_and_introduces_the_others(alpha, beta, device, kra, settings):
     device(alpha, "alpha-2", branch="01")
     tasks.sync_codes()
+    settings.LISTS_MAX_AGE_HOURS = 0
     tasks.sync_codes()
 
     branches = [(b["tin"], b["bhfId"]) for b in kra.bodies("item_class_list")]

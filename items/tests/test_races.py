@@ -3,14 +3,29 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from decimal import Decimal
 
 import pytest
 from django.db import connection, connections, transaction
+from django.db.models import Value
+from django.db.models.functions import Concat
 from django.utils import timezone
 
-from items.models import Item, ItemCounter, StockMovement
-from items.services import StockLine, book_stock, sync_items
+from items.errors import StockTooLow
+from items.models import Item, ItemCounter, StockLevel, StockMovement
+from items.services import (
+    Adjustment,
+    Ordered,
+    StockLine,
+    Transfer,
+    adjust_stock,
+    book_stock,
+    sync_items,
+    transfer_stock,
+)
+from items.services.stock import movement_refused
+from items.services.stock_check import wrong_levels
 from outbox.models import Transmission
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -101,3 +116,54 @@ def test_it_books_one_reference_once_at_once(registered, till, both):
     assert StockMovement.objects.count() == 1
     assert Transmission.objects.filter(kind="stock_movement").count() == 1
     assert connection.vendor == "postgresql"
+
+
+def test_it_keeps_levels_right_while_goods_go_both_ways(alpha, till, device, row, sync, both):
+    """Transfers in both directions, refusals of them, and waste: no deadlock, nothing negative."""
+    sync(*(row(f"S{number}") for number in range(5)))
+    Item.objects.update(registered_at=timezone.now(), code=Concat(Value("X"), "sku"))
+    other = device(alpha, "alpha-2", branch="01")
+    items = list(Item.objects.order_by("-pk"))
+    for each in (till, other):
+        lines = [StockLine(item.pk, Decimal(10), Decimal(1)) for item in items]
+        book_stock(device=each, type="06", lines=lines, reference="O", occurred_at=timezone.now())
+    wanted = [Ordered(item.sku, Decimal(2), None) for item in items]
+
+    def move(source, target, name):
+        for turn in range(8):
+            order = Transfer(f"{name}-{turn}", wanted, "", timezone.now())
+            with suppress(StockTooLow):
+                done = transfer_stock(source.branch, target.branch, order)
+                with transaction.atomic():
+                    movement_refused(done.departure)
+
+    def waste():
+        for turn in range(8):
+            order = Adjustment("waste", f"W-{turn}", wanted[::-1], "broken", timezone.now())
+            with suppress(StockTooLow):
+                adjust_stock(other, order)
+
+    both(
+        lambda: move(till, other, "A"), lambda: move(other, till, "B"),
+        lambda: move(till, other, "C"), waste,
+    )  # fmt: skip
+
+    assert wrong_levels() == []
+    left = StockLevel.objects.values_list("branch__code", "level").order_by("branch").distinct()
+    assert list(left) == [("00", 10), ("01", 0)]
+
+
+def test_one_transfer_is_booked_once_by_two_at_once(alpha, till, device, row, sync, both):
+    sync("A")
+    Item.objects.update(registered_at=timezone.now(), code="X1")
+    other, item = device(alpha, "alpha-2", branch="01"), Item.objects.get()
+    lines = [StockLine(item.pk, Decimal(3), Decimal(1))]
+    book_stock(device=till, type="06", lines=lines, reference="O", occurred_at=timezone.now())
+    order = Transfer("T-1", [Ordered("A", Decimal(3), None)], "", timezone.now())
+
+    def move():
+        return transfer_stock(till.branch, other.branch, order).is_new
+
+    assert sorted(both(move, move, move)) == [False, False, True]
+    levels = StockLevel.objects.order_by("branch__code").values_list("level", flat=True)
+    assert list(levels) == [0, 3]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from items.models import StockMovement
+from items.models import StockLevel, StockMovement
 from outbox.models import Transmission
 
 from .fake_kra import gateway_refused
@@ -42,7 +42,9 @@ def test_it_books_an_adjustment(registered, adjust, client, deliver, till):
     assert movement["reason"] == "Found in the store"
     assert movement["lines"] == [{"item": "A", "quantity": "12.50", "unit_price": "116.00"}]
     (level,) = client.get("/api/stock/?sku=A").json()["results"]
-    assert level["levels"] == [{"branch": "00", "on_hand": "12.50", "at_kra": "12.50"}]
+    assert level["levels"] == [
+        {"branch": "00", "level": "12.50", "kra_level": "12.50", "pending": "0.00"}
+    ]
 
 
 def test_it_replays_a_repeated_reference(registered, adjust):
@@ -80,11 +82,72 @@ def test_it_replays_a_movement_that_left_lines_behind(sync, adjust, deliver, til
 
 def test_it_warns_of_goods_that_kra_does_not_hold(registered, adjust):
     registered("A")
+    adjust({"A": 5}, "IN-1")
 
     answer = adjust({"A": 5}, type="adjustment_out")
 
     assert answer.status_code == 201
     assert answer.json()["shortages"] == [{"item": "A", "wanted": "5.00", "at_kra": "0.00"}]
+
+
+def test_it_moves_no_more_than_there_is(registered, adjust):
+    registered("A", "B")
+    adjust({"A": 5, "B": 1}, "IN-1")
+
+    answer = adjust({"B": 1, "A": "5.01"}, type="waste")
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (409, "stock_too_low")
+    assert faults(answer) == ["lines[1].quantity"]
+    assert "only 5.00 is here" in error["detail"][0]["reason"]
+    assert StockMovement.objects.get().reference == "IN-1"
+    assert [one.level for one in StockLevel.objects.order_by("item__sku")] == [5, 1]
+
+
+def test_it_moves_more_than_there_is_when_it_may(registered, adjust, settings):
+    settings.STOCK_ALLOW_NEGATIVE = True
+    registered("A")
+
+    assert adjust({"A": 5}, type="waste").status_code == 201
+    assert StockLevel.objects.get().level == -5
+
+
+@pytest.mark.parametrize(
+    ("word", "code"),
+    [
+        ("opening", "06"), ("import", "01"), ("purchase", "02"), ("transfer_in", "04"),
+        ("processing_in", "05"), ("adjustment_in", "06"), ("return_to_supplier", "12"),
+        ("processing_out", "14"), ("waste", "15"), ("adjustment_out", "16"),
+    ],
+)  # fmt: skip
+def test_it_books_every_type_that_a_person_may(
+    registered, adjust, client, deliver, till, kra, word, code
+):
+    registered("A")
+    adjust({"A": 9}, "FIRST")
+
+    answer = adjust({"A": 5}, type=word)
+    deliver(till, "stock")
+
+    assert answer.status_code == 201
+    assert [body["sarTyCd"] for body in kra.bodies("stock_io_save")] == ["06", code]
+    assert kra.bodies("stock_master_save")[-1]["rsdQty"] == (14 if code < "10" else 4)
+    by_code = client.get(f"/api/stock/movements/?type={code}&reference=ADJ-1").json()["results"]
+    by_word = client.get(
+        f"/api/stock/movements/?type={answer.json()['movement']['type'].replace(' ', '_')}"
+    ).json()["results"]
+    assert by_code == [one for one in by_word if one["reference"] == "ADJ-1"] != []
+
+
+@pytest.mark.parametrize("word", ["sale", "return_from_customer", "transfer_out"])
+def test_it_says_where_the_other_types_come_from(registered, adjust, word):
+    registered("A")
+
+    answer = adjust({"A": 1}, type=word)
+
+    (fault,) = answer.json()["error"]["detail"]
+    assert (answer.status_code, fault["field"]) == (400, "type")
+    assert "/api/" in fault["next_step"]
 
 
 @pytest.mark.parametrize(

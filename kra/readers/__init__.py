@@ -10,7 +10,12 @@ from kra.readers.lists import (
     read_notices,
     read_taxpayer,
 )
-from kra.readers.offers import read_imports, read_supplier_invoices, sift_supplier_invoices
+from kra.readers.offers import (
+    read_imports,
+    read_supplier_invoices,
+    read_transfers,
+    sift_supplier_invoices,
+)
 from kra.readers.proofs import read_device, read_invoice, read_signature
 
 __all__ = [
@@ -27,5 +32,6 @@ __all__ = [
     "read_signature",
     "read_supplier_invoices",
     "read_taxpayer",
+    "read_transfers",
     "sift_supplier_invoices",
 ]

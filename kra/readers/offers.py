@@ -1,10 +1,11 @@
-"""What others declared about us and KRA asks us to confirm: imports and purchases."""
+"""What others declared about us: imports, purchases, and what our own branches sent."""
 
+from decimal import Decimal
 from typing import Any
 
 from kra.errors import OutcomeUnknown
 from kra.readers.members import Members, unreadable
-from kra.records import ImportedItem, SupplierInvoice, SupplierLine
+from kra.records import BranchTransfer, ImportedItem, SupplierInvoice, SupplierLine
 
 
 def read_imports(data: dict[str, Any] | None) -> tuple[ImportedItem, ...]:
@@ -34,6 +35,27 @@ def sift_supplier_invoices(
             name = f"{row.text('spplrTin')}/{row.text('spplrInvcNo')}"
             faults.append(f"{name[:60]}: {exc}"[:200])
     return tuple(readable), tuple(faults)
+
+
+def read_transfers(data: dict[str, Any] | None) -> tuple[BranchTransfer, ...]:
+    """Raises OutcomeUnknown("unreadable_answer"): a misread quantity looks like a loss."""
+    try:
+        return tuple(_transfer(row) for row in Members(data).rows("stockList"))
+    except ValueError as exc:
+        raise unreadable(f"A transfer cannot be read: {exc}.") from exc
+
+
+def _transfer(row: Members) -> BranchTransfer:
+    quantities: dict[str, Decimal] = {}
+    for line in row.rows("itemList"):
+        code = line.text("itemCd")
+        quantities[code] = quantities.get(code, Decimal(0)) + line.money("qty")
+    return BranchTransfer(
+        number=row.count("sarNo"),
+        date=row.day_or_none("ocrnDt"),
+        remark=row.text("remark"),
+        quantities=quantities,
+    )
 
 
 def _import(row: Members) -> ImportedItem:

@@ -1,7 +1,10 @@
-"""What an operator's staff may look at. Nothing is changed here: that is the API's and the
-services' part, and a permission to view shows every company.
+"""What an operator's staff may look at. Nothing is changed here but tax rates, which
+wait for a yes: all else is the API's and the services' part, and a permission to view shows every
+company.
 """
 
-from . import companies, devices, outbox, purchases, reconciliation, sales
+from . import companies, devices, lists, outbox, purchases, reconciliation, sales, stock
 
-__all__ = ["companies", "devices", "outbox", "purchases", "reconciliation", "sales"]
+__all__ = [
+    "companies", "devices", "lists", "outbox", "purchases", "reconciliation", "sales", "stock",
+]  # fmt: skip

@@ -1,13 +1,15 @@
 import pytest
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import quote
+from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from companies.models import ApiToken, Branch, Company, Member
 from core.crypto import EncryptedTextField
 from devices.models import Call, Device, SigningKey
 from devices.services import generate_keys
-from items.models import Item
+from items.models import Item, Notice, StockLevel, TaxRate
 from monitoring.models import Heartbeat
 from outbox.models import Breaker, Lane, Transmission
 from purchases.models import Purchase, PurchaseLine, RememberedMatch, SyncMark
@@ -26,6 +28,7 @@ SHOWN = [
     *(Lane, Transmission, Breaker, Invoice, Receipt),
     *(Purchase, RememberedMatch, SyncMark),
     *(Reconciliation, Difference),
+    *(TaxRate, Notice, StockLevel),
 ]
 
 
@@ -58,6 +61,8 @@ def everything(alpha, operator, sell, make_call, owe):
     )
     add_purchase(alpha)
     add_difference(invoice)
+    add_lists()
+    StockLevel.objects.create(branch=invoice.branch, item=Item.objects.get(), level=-2)
     return alpha
 
 
@@ -90,6 +95,15 @@ def add_difference(invoice):
         run=run, day=day, number=7, kind="missing_at_kra", state="open", invoice=invoice,
         our_total="1160.00", **owned,
     )  # fmt: skip
+
+
+def add_lists():
+    facts = {"environment": "sandbox", "letter": "B"}
+    TaxRate.objects.create(rate=16, valid_from="2018-01-01", approved=True, **facts)
+    TaxRate.objects.create(rate=18, valid_from="2026-12-01", **facts)
+    Notice.objects.create(
+        environment="sandbox", number=30, title="<b>Maintenance</b>", changed_at=timezone.now()
+    )
 
 
 def add_line(invoice):
@@ -181,6 +195,9 @@ def test_every_page_lists_its_fields():
         (Invoice, ["signed", "refused", "1160.00"]),
         (Reconciliation, ["differs", "run__id__exact", "every night"]),
         (Difference, ["missing_at_kra", "Never send the sale again"]),
+        (TaxRate, ["KRA changed B from 16.00 % to 18.00 %"]),
+        (Notice, ["&lt;b&gt;Maintenance"]),
+        (StockLevel, ["-2.00", "More was sold than booked in"]),
         (Company, ["A000000001A", "verifies the PIN"]),
     ],
 )
@@ -209,3 +226,32 @@ def test_calls_are_filtered_by_outcome(staff, everything, outcome, count):
 @pytest.mark.parametrize("model", SHOWN, ids=lambda model: model.__name__)
 def test_every_list_can_be_searched(staff, everything, model):
     assert staff.get(list_of(model), {"q": "alpha"}).status_code == 200
+
+
+def approve(client, *rates):
+    data = {"action": "approve", "_selected_action": [rate.pk for rate in rates]}
+    return client.post(list_of(TaxRate), data, follow=True)
+
+
+def test_a_changed_rate_waits_for_a_yes(staff, everything):
+    held = TaxRate.objects.held().get()
+
+    page = approve(staff, held)
+    again = approve(staff, held)
+
+    held.refresh_from_db()
+    assert held.approved
+    assert "B: 18.00 % instead of 16.00 % from 2026-12-01" in page.content.decode()
+    assert "None of these waits" in again.content.decode()
+    assert LogEntry.objects.get().user.username == "op"
+
+
+def test_who_may_only_look_approves_nothing(client, everything, django_user_model):
+    person = django_user_model.objects.create(username="clerk", is_staff=True)
+    person.user_permissions.add(Permission.objects.get(codename="view_taxrate"))
+    client.force_login(person)
+
+    page = approve(client, TaxRate.objects.held().get())
+
+    assert page.status_code == 200
+    assert TaxRate.objects.held().exists()

@@ -67,7 +67,9 @@ EXAMPLES: list[tuple[str, Any, Any, list[str]]] = [
 
 
 def read(device, **sale):
-    return read_basket(device.company, msgspec.convert(sale, SaleContent))
+    return read_basket(
+        device.company, msgspec.convert(sale, SaleContent), branch_id=device.branch_id
+    )
 
 
 def written(amounts):
