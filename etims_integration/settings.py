@@ -116,6 +116,7 @@ CELERY_BEAT_SCHEDULE = {
     "probe": {"task": "outbox.tasks.probe", "schedule": env.float("PROBE_SECONDS", default=5.0)},
     "heartbeat": {"task": "monitoring.tasks.heartbeat", "schedule": 10.0},
     "sync-codes": {"task": "items.tasks.sync_codes", "schedule": timedelta(hours=6)},
+    "sync-imports": {"task": "items.tasks.sync_imports", "schedule": timedelta(hours=6)},
 }
 
 # --- KRA ---------------------------------------------------------------------------------------
@@ -166,6 +167,7 @@ KRA_TAX_CONVENTIONS = {
 OUTBOX_KINDS = {
     "sale": "sales.messages.SaleMessage",
     "item": "items.messages.ItemMessage",
+    "import_update": "items.messages.ImportUpdateMessage",
     "stock_movement": "items.messages.StockMovementMessage",
     "stock_level": "items.messages.StockLevelMessage",
 }

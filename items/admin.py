@@ -7,6 +7,9 @@ from django.contrib import admin
 from .models import (
     Classification,
     Code,
+    ImportCursor,
+    ImportLine,
+    ImportMatch,
     Item,
     ItemCounter,
     StockMovement,
@@ -84,3 +87,24 @@ class StockMovementAdmin(ReadOnlyAdmin):
     list_select_related = ("company", "branch")
     search_fields = ("reference", "lines__item__sku")
     inlines = (LineInline,)
+
+
+@admin.register(ImportLine)
+class ImportLineAdmin(ReadOnlyAdmin):
+    list_display = ("task_code", "sequence", "name", "company", "branch", "item", "state")
+    list_filter = ("state", "decision", "status_code")
+    list_select_related = ("company", "branch", "item")
+    search_fields = ("task_code", "declaration_number", "hs_code", "name", "item__sku")
+
+
+@admin.register(ImportCursor)
+class ImportCursorAdmin(ReadOnlyAdmin):
+    list_display = ("branch", "last_result_at", "asked_at", "error_code", "error_message")
+    list_select_related = ("branch",)
+
+
+@admin.register(ImportMatch)
+class ImportMatchAdmin(ReadOnlyAdmin):
+    list_display = ("hs_code", "supplier_name", "name", "item", "company", "times")
+    list_select_related = ("company", "item")
+    search_fields = ("hs_code", "name", "item__sku")

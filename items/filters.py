@@ -4,7 +4,7 @@ import django_filters as filters
 
 from core.filters import WholeNumberFilter
 
-from .models import Classification, Item, StockMovement
+from .models import Classification, ImportLine, Item, StockMovement
 
 STATES = ("draft", "queued", "registered", "refused")
 
@@ -51,3 +51,17 @@ class ClassificationFilter(filters.FilterSet):
             if value.isdigit()
             else rows.filter(name__icontains=value)
         )
+
+
+class ImportFilter(filters.FilterSet):
+    branch = filters.CharFilter(field_name="branch__code")
+    item = filters.CharFilter(field_name="item__sku")
+    matched = filters.BooleanFilter(field_name="item", lookup_expr="isnull", exclude=True)
+    name = filters.CharFilter(lookup_expr="icontains")
+    supplier = filters.CharFilter(field_name="supplier_name", lookup_expr="icontains")
+    hs_code = filters.CharFilter(lookup_expr="startswith")
+    changed_since = filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gte")
+
+    class Meta:
+        model = ImportLine
+        fields = ("state", "decision", "task_code", "declaration_number", "status_code")

@@ -3,15 +3,18 @@
 import logging
 
 from celery import shared_task
-from django.db.models import Min, QuerySet
+from django.db.models import F, Min, QuerySet
 
 from companies.models import Company
 from devices.calls import HostNotConfigured
 from devices.models import Device
 from kra.errors import KRAError
+from outbox import breaker
+from outbox.models import host_of
 
 from . import services
 from .models import Item
+from .services.imports import pull_imports
 from .services.introduction import strangers
 
 log = logging.getLogger(__name__)
@@ -26,6 +29,19 @@ def sync_codes() -> None:
         _pull(device)
     for company in Company.objects.filter(items__in=Item.objects.drafts()).distinct():
         services.enqueue_drafts(company)
+
+
+@shared_task(expires=3600)
+def sync_imports() -> None:
+    """Fetch the import lines of every branch, those first that were asked longest ago: a run that
+    is cut short goes on where it stopped.
+    """
+    firsts = _active().values("branch").annotate(first=Min("pk")).values("first")
+    asked = F("branch__import_cursor__asked_at").asc(nulls_first=True)
+    devices = _active().filter(pk__in=firsts, company__is_active=True)
+    for device in devices.order_by(asked, "-branch__is_head_office", "pk"):
+        if not breaker.is_open(host_of(device)):
+            pull_imports(device)
 
 
 def _active() -> QuerySet[Device]:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from . import views
+from . import import_urls, views
 
 urlpatterns = [
     path("item/sync/", views.ItemSyncView.as_view(), name="item-sync"),
@@ -17,4 +17,5 @@ urlpatterns = [
         views.MovementRetryView.as_view(),
         name="movement-retry",
     ),
+    *import_urls.urlpatterns,
 ]

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from companies.models import Scope
 from devices.models import Call
-from items.models import Classification, Code, Item, StockMovement
+from items.models import Classification, Code, ImportLine, Item, StockMovement
 from outbox.models import Status
 from sales.models import Invoice
 from sales.tests import shop as offline
@@ -101,6 +101,20 @@ DOORS = {
     "POST /api/stock/": Door("object", ITEMS, STOCK, 201),
     "GET /api/stock/movements/": Door("list", READERS),
     "POST /api/stock/movements/{id}/retry/": Door("object", ITEMS, {}),
+    "GET /api/imports/": Door("list", READERS, by_device=False),
+    # KRA cannot be asked here.
+    "POST /api/imports/sync/": own(Scope.ITEMS_WRITE, {}, 502),
+    "GET /api/imports/{id}/": Door("object", READERS, by_device=False),
+    "POST /api/imports/{id}/match/": Door(
+        "object", ITEMS, {"item": "A-ONLY"}, by_device=False
+    ),
+    "POST /api/imports/{id}/approve/": Door(
+        "object", ITEMS, {"item": "A-ONLY"}, 202, by_device=False
+    ),
+    "POST /api/imports/{id}/reject/": Door(
+        "object", ITEMS, REASON | {"item": "A-ONLY"}, 202, by_device=False
+    ),
+    "POST /api/imports/{id}/retry/": Door("object", ITEMS, {}, 409, by_device=False),
     "POST /api/sales/": Door("object", WRITE, SALE, 202),
     "POST /api/sales/preview/": Door("object", (*WRITE, Scope.SALES_READ), SALE),
     "POST /api/sales/bulk/": Door("own", WRITE, {"sales": [SALE]}),
@@ -132,7 +146,7 @@ class World:
     def path(self, name: str) -> str:
         """The door's address with alpha's things in it."""
         door, path = DOORS[name], name.split()[1]
-        kind = next((k for k in ("tokens", "movements", "invoices", "logs") if k in path), "")
+        kind = next((k for k in ("tokens", "movements", "imports/", "invoices", "logs") if k in path), "")
         values = {"serial": "dvc-a1", "sku": "A-ONLY", "class_id": "99", "id": kind} | door.names
         values["id"] = self.things.get(values["id"], "")
         return path.format_map(values)
@@ -189,8 +203,26 @@ def furnish(alpha: Any) -> World:
         "signed": sales[0].pk,
         "waiting": sales[2].pk,
         "logs": call.pk,
+        "imports/": _declare(company).pk,
     }
     return World(alpha, things)
+
+
+def _declare(company: Any) -> ImportLine:
+    """A line that customs declared for the company."""
+    return ImportLine.objects.create(
+        company=company,
+        branch=company.branches.get(code="00"),
+        task_code="2026ALPHAVILLE",
+        declared_on="03092026",
+        sequence=1,
+        hs_code="8516100000",
+        name="Alphaville kettles",
+        quantity=10,
+        quantity_unit="NO",
+        created_at=timezone.now(),
+        updated_at=timezone.now(),
+    )
 
 
 def _sell(alpha: Any, reference: str) -> Invoice:
