@@ -249,9 +249,7 @@ class ImportUpdateMessage(Handler):
     def lookup_body(self, row: Transmission) -> bytes:
         device = row.lane.device
         company = device.company
-        return ListRequest(
-            tin=company.pin, bhfId=device.branch.code, lastReqDt=EVERYTHING
-        ).encode()
+        return ListRequest(tin=company.pin, bhfId=device.branch.code, lastReqDt=EVERYTHING).encode()
 
     def found(self, row: Transmission, reply: Reply) -> Found | None:
         """None unless KRA lists our very decision: then the same status is set again."""

@@ -1,6 +1,7 @@
 from django.urls import path
 
-from . import import_urls, views
+from . import views
+from .imports import urls as import_urls
 
 urlpatterns = [
     path("item/sync/", views.ItemSyncView.as_view(), name="item-sync"),

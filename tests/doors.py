@@ -146,7 +146,9 @@ class World:
     def path(self, name: str) -> str:
         """The door's address with alpha's things in it."""
         door, path = DOORS[name], name.split()[1]
-        kind = next((k for k in ("tokens", "movements", "imports/", "invoices", "logs") if k in path), "")
+        kind = next(
+            (k for k in ("tokens", "movements", "imports/", "invoices", "logs") if k in path), ""
+        )
         values = {"serial": "dvc-a1", "sku": "A-ONLY", "class_id": "99", "id": kind} | door.names
         values["id"] = self.things.get(values["id"], "")
         return path.format_map(values)

@@ -13,10 +13,22 @@ from core.api import decode
 from core.errors import NotFound
 from core.openapi import describe, page_of
 from core.views import ListView
+from items.filters import ImportFilter
+from items.models import ImportLine
+from items.services.import_decisions import (
+    Approval,
+    Decided,
+    approve_import,
+    match_import,
+    reject_import,
+    retry_import,
+)
+from items.services.imports import sync_imports
+from items.services.suggestions import suggest
+from items.views import READERS, acting_device, wait_seconds
 from outbox.waiting import wait_for
 
-from .filters import ImportFilter
-from .import_schemas import (
+from .schemas import (
     APPROVE_EXAMPLE,
     REJECT_EXAMPLE,
     ApproveInput,
@@ -26,18 +38,6 @@ from .import_schemas import (
     MatchInput,
     RejectInput,
 )
-from .models import ImportLine
-from .services.import_decisions import (
-    Approval,
-    Decided,
-    approve_import,
-    match_import,
-    reject_import,
-    retry_import,
-)
-from .services.imports import sync_imports
-from .services.suggestions import suggest
-from .views import READERS, acting_device, wait_seconds
 
 
 def _visible(request: Request) -> Any:

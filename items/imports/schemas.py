@@ -7,10 +7,10 @@ from typing import Annotated
 from drf_spectacular.utils import OpenApiExample
 from msgspec import Meta, Struct
 
-from .models import ImportLine
-from .schemas import CompanyPin, Trouble
-from .services.imports import BranchPull
-from .services.suggestions import Suggestion
+from items.models import ImportLine
+from items.schemas import CompanyPin, Trouble
+from items.services.imports import BranchPull
+from items.services.suggestions import Suggestion
 
 Sku = Annotated[str, Meta(max_length=60, description="SKU of your own item.")]
 Remark = Annotated[str, Meta(max_length=400)]
