@@ -16,7 +16,7 @@ class ItemFilter(filters.FilterSet):
 
     class Meta:
         model = Item
-        fields = ("sku", "is_fiscal", "is_active")
+        fields = ("sku", "category", "is_fiscal", "is_active")
 
     def in_state(self, items: Any, name: str, value: str) -> Any:
         return items.in_state(value)

@@ -1,6 +1,6 @@
 """The catalogue, KRA's lists, and stock as KRA knows it."""
 
-from .catalogue import Item, ItemCounter, ProductType
+from .catalogue import Item, ItemComponent, ItemCounter, ItemDefault, ProductType
 from .imports import ImportCursor, ImportLine, ImportMatch
 from .lists import Classification, Code, SyncState, TaxRate
 from .stock import MovementType, StockMovement, StockMovementLine
@@ -12,7 +12,9 @@ __all__ = [
     "ImportLine",
     "ImportMatch",
     "Item",
+    "ItemComponent",
     "ItemCounter",
+    "ItemDefault",
     "MovementType",
     "ProductType",
     "StockMovement",

@@ -1,5 +1,7 @@
 """KRA's published lists, one copy per environment, shared by all companies."""
 
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import Q
 
@@ -58,6 +60,9 @@ class Classification(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["environment", "code"], name="classification_once"),
+        ]
+        indexes = [
+            GinIndex(SearchVector("name", config="english"), name="classification_words"),
         ]
 
     def __str__(self) -> str:

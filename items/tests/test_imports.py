@@ -1,5 +1,6 @@
 """Import lines: fetched once, matched by a person, decided once."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
@@ -10,6 +11,7 @@ from core.errors import DomainError, Invalid, Upstream
 from items import tasks
 from items.errors import ImportDecided, ImportUnmatched, ItemUnknownToKRA, UnknownItems
 from items.models import ImportCursor, ImportLine, ImportMatch, Item, StockMovement
+from items.services import imports
 from items.services.import_decisions import (
     Approval,
     approve_import,
@@ -353,7 +355,15 @@ def test_two_approvals_at_once_are_one_message(line, kettle, monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_fetches_at_once_store_nothing_twice(alpha, kra):
+def test_two_fetches_at_once_store_nothing_twice(alpha, kra, monkeypatch):
+    known = imports._known
+
+    def slowly(*args):
+        found = known(*args)
+        time.sleep(0.2)
+        return found
+
+    monkeypatch.setattr(imports, "_known", slowly)
     lines = [declared(f"T-{n}") for n in range(40)]
     kra.replies["import_list"] = [listed(*lines) for _ in range(3)]
 
