@@ -167,6 +167,7 @@ KRA_TAX_CONVENTIONS = {
 OUTBOX_KINDS = {
     "sale": "sales.messages.SaleMessage",
     "item": "items.messages.ItemMessage",
+    "item_composition": "items.messages.ItemCompositionMessage",
     "import_update": "items.messages.ImportUpdateMessage",
     "stock_movement": "items.messages.StockMovementMessage",
     "stock_level": "items.messages.StockLevelMessage",

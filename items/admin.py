@@ -11,7 +11,9 @@ from .models import (
     ImportLine,
     ImportMatch,
     Item,
+    ItemComponent,
     ItemCounter,
+    ItemDefault,
     StockMovement,
     StockMovementLine,
     SyncState,
@@ -108,3 +110,17 @@ class ImportMatchAdmin(ReadOnlyAdmin):
     list_display = ("hs_code", "supplier_name", "name", "item", "company", "times")
     list_select_related = ("company", "item")
     search_fields = ("hs_code", "name", "item__sku")
+
+
+@admin.register(ItemDefault)
+class ItemDefaultAdmin(ReadOnlyAdmin):
+    list_display = ("company", "category", "classification", "tax_letter", "product_type")
+    list_select_related = ("company",)
+    search_fields = ("company__pin", "category")
+
+
+@admin.register(ItemComponent)
+class ItemComponentAdmin(ReadOnlyAdmin):
+    list_display = ("parent", "component", "quantity", "accepted_quantity", "company", "state")
+    list_select_related = ("company", "parent", "component", "transmission")
+    search_fields = ("parent__sku", "component__sku")

@@ -48,3 +48,8 @@ class ImportDecided(Conflict):
 class ItemUnknownToKRA(Conflict):
     code = "item_not_registered"
     help = "GET /api/items/{sku}/ shows why; the item must be registered and active first."
+
+
+class CompositionImpossible(Conflict):
+    code = "composition_impossible"
+    help = "Both must be registered goods, and no item may be a part of itself."

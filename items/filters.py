@@ -5,6 +5,7 @@ import django_filters as filters
 from core.filters import WholeNumberFilter
 
 from .models import Classification, ImportLine, Item, StockMovement
+from .services.readiness import search_classifications
 
 STATES = ("draft", "queued", "registered", "refused")
 
@@ -38,6 +39,7 @@ class StockFilter(filters.FilterSet):
 
 class ClassificationFilter(filters.FilterSet):
     search = filters.CharFilter(method="matching")
+    q = filters.CharFilter(method="with_words")
     level = WholeNumberFilter()
 
     class Meta:
@@ -51,6 +53,10 @@ class ClassificationFilter(filters.FilterSet):
             if value.isdigit()
             else rows.filter(name__icontains=value)
         )
+
+    def with_words(self, rows: Any, name: str, value: str) -> Any:
+        """All the words, each by its beginning and whatever its ending."""
+        return search_classifications(rows, value)
 
 
 class ImportFilter(filters.FilterSet):

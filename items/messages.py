@@ -11,6 +11,7 @@ from kra.errors import Rejected
 from kra.readers import read_imports
 from kra.requests import (
     ImportUpdateRequest,
+    ItemCompositionRequest,
     ItemRequest,
     ListRequest,
     StockIOLine,
@@ -25,6 +26,7 @@ from .amounts import Amounts, line_amounts
 from .models import (
     ImportLine,
     Item,
+    ItemComponent,
     ItemCounter,
     MovementType,
     StockMovement,
@@ -105,6 +107,35 @@ class ItemMessage(Handler):
 
     def _item(self, row: Transmission) -> Item:
         return Item.objects.get(company__devices__lanes=row.lane_id, sku=row.reference)
+
+
+class ItemCompositionMessage(Handler):
+    """So much of one item is in another; the debt's content says what. The data is replaced by a
+    repeat, so a lost answer needs no look-up.
+    """
+
+    endpoint = "item_composition_save"
+
+    def build(self, row: Transmission, number: int | None) -> bytes:
+        parent, component, quantity = bytes(row.content or b"").decode().split()
+        items = Item.objects.in_bulk([int(parent), int(component)])
+        device = row.lane.device
+        return ItemCompositionRequest(
+            tin=device.company.pin,
+            bhfId=device.branch.code,
+            itemCd=items[int(parent)].code,
+            cpstItemCd=items[int(component)].code,
+            cpstQty=Decimal(quantity),
+            regrId=OUR_ID,
+            regrNm=OUR_NAME,
+            modrId=OUR_ID,
+            modrNm=OUR_NAME,
+        ).encode()
+
+    def accepted(self, row: Transmission, receipt: Any) -> None:
+        parent, component, quantity = bytes(row.content or b"").decode().split()
+        parts = ItemComponent.objects.filter(parent=int(parent), component=int(component))
+        parts.update(accepted_quantity=Decimal(quantity), updated_at=timezone.now())
 
 
 class StockMovementMessage(NumberedHandler):

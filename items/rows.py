@@ -69,6 +69,9 @@ _TYPES = {field.encode_name: field.type for field in msgspec.structs.fields(Item
 # Needed of every new item; a category may give them.
 BY_CATEGORY = ("classification", "tax")
 _REQUIRED = [field.encode_name for field in msgspec.structs.fields(ItemRow) if field.required]
+# The columns of a table of items.
+CELLS = tuple(_TYPES)
+REQUIRED_CELLS = tuple(_REQUIRED)
 
 
 def required(name: str) -> Problem:

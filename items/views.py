@@ -94,7 +94,7 @@ def visible_items(request: Request) -> Any:
     return items.select_related("company", "transmission")
 
 
-def _visible_item(request: Request, sku: str) -> Item:
+def visible_item(request: Request, sku: str) -> Item:
     item: Item | None = visible_items(request).filter(sku=sku).first()
     if item is None:
         raise NotFound(f"There is no item {sku!r}.")
@@ -117,14 +117,6 @@ class ItemListView(ListView):
         return super().get(request, *args, **kwargs)
 
 
-class ItemView(APIView):
-    scopes = {"GET": READERS}
-
-    @describe("One item by its SKU", answers={200: ItemOutput}, refusals=(404,))
-    def get(self, request: Request, sku: str) -> Response:
-        return Response(ItemOutput.of(_visible_item(request, sku)))
-
-
 class ItemRetryView(APIView):
     scopes = {"POST": Scope.ITEMS_WRITE}
 
@@ -134,8 +126,8 @@ class ItemRetryView(APIView):
         refusals=(404, 409, 502),
     )
     def post(self, request: Request, sku: str) -> Response:
-        services.retry_item(_visible_item(request, sku))
-        return Response(ItemOutput.of(_visible_item(request, sku)))
+        services.retry_item(visible_item(request, sku))
+        return Response(ItemOutput.of(visible_item(request, sku)))
 
 
 def _environments(request: Request) -> list[str]:
@@ -182,7 +174,7 @@ class ClassificationListView(ListView):
         return super().get(request, *args, **kwargs)
 
 
-def _device_for(request: Request, company: Company, serial: str) -> Device:
+def device_for(request: Request, company: Company, serial: str) -> Device:
     """The acting device, else the head office's first active one. Raises NoDevice."""
     device = acting_device(request, company, serial)
     if device is None:
@@ -229,7 +221,7 @@ class StockView(ListView):
     def post(self, request: Request) -> Response:
         data = decode(request, StockInput)
         company = company_of(request, data.company)
-        device = _device_for(request, company, data.device)
+        device = device_for(request, company, data.device)
         services.introduce(company, device)
         lines = [services.Ordered(one.item, one.quantity, one.unit_price) for one in data.lines]
         moment = data.occurred_at or timezone.now()

@@ -92,11 +92,26 @@ DOORS = {
         "object", DEVICES, REASON | {"last_number": 7}, 409
     ),
     "POST /api/item/sync/": own(Scope.ITEMS_WRITE, {"items": [ROW]}, 200),
+    "POST /api/item/import/": own(Scope.ITEMS_WRITE, {"items": [ROW]}, 200),
+    "GET /api/item/defaults/": Door("own", READERS, by_device=False),
+    "PUT /api/item/defaults/": own(
+        Scope.ITEMS_WRITE, {"defaults": [{"category": "Kitchen", "tax": "B"}]}, 200
+    ),
+    "GET /api/items/not-ready/": Door("list", READERS, by_device=False),
+    # KRA cannot be asked here.
+    "POST /api/items/reconcile/": own(Scope.ITEMS_WRITE, {}, 502),
+    "GET /api/items/{sku}/composition/": Door("object", READERS, by_device=False),
+    "POST /api/items/{sku}/composition/": Door(
+        "object", ITEMS, {"component": "SEED", "quantity": "2"}, 202, by_device=False
+    ),
     "GET /api/items/": Door("list", READERS, by_device=False),
     "GET /api/items/{sku}/": Door("object", READERS, by_device=False),
+    "PATCH /api/items/{sku}/": Door("object", ITEMS, {"price": "9.00"}, by_device=False),
     "POST /api/items/{sku}/retry/": Door("object", ITEMS, {}, 409, by_device=False),
     "GET /api/codes/{class_id}/": Door("object", READERS, by_device=False),
     "GET /api/classifications/": Door("list", READERS, by_device=False),
+    # Without ?name=.
+    "GET /api/classifications/suggest/": Door("own", READERS, status=400, by_device=False),
     "GET /api/stock/": Door("list", READERS, by_device=False),
     "POST /api/stock/": Door("object", ITEMS, STOCK, 201),
     "GET /api/stock/movements/": Door("list", READERS),
