@@ -196,7 +196,7 @@ def test_it_compares_with_kras_list_and_adopts_on_request(call, registered, kra,
     assert shown["ODD"] == ("", ["packaging_unit"])
     assert shown["NONE"] == ("", ["adopt"])
     adopted = Item.objects.get(sku="KE2NTNO0000099")
-    assert (adopted.state, adopted.price) == ("registered", 116)
+    assert (adopted.state, adopted.price) == ("registered", Decimal(116))
     assert call("post", "items/reconcile/", {"adopt": [adopted.code]})["equal"] == 2
     assert Item.objects.count() == 4
 

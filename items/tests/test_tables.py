@@ -1,11 +1,13 @@
 """A catalogue as a file: a verdict per row, and nothing half-applied."""
 
 import time
+from decimal import Decimal
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from items.models import Item, ItemDefault
+from items.services import sync_items, table
 from outbox.models import Transmission
 
 pytestmark = [pytest.mark.urls("items.tests.urls"), pytest.mark.django_db]
@@ -128,9 +130,7 @@ def test_a_repeated_sku_is_found_across_the_parts(send, monkeypatch):
 
 
 def test_a_death_in_the_middle_leaves_nothing(send, monkeypatch):
-    from items.services import table
-
-    real, calls = table.sync_items, []
+    real, calls = sync_items, []
 
     def dies(*args):
         calls.append(args)
@@ -148,13 +148,14 @@ def test_a_death_in_the_middle_leaves_nothing(send, monkeypatch):
 
 def test_fifty_thousand_rows_are_taken_in_time(send):
     rows = "".join(f"S{n},Item {n},1000000000,B,{n % 900}.50,\n" for n in range(50_000))
-    start = time.monotonic()
+    start = time.process_time()
 
     answer = send(HEAD + rows)
 
     assert answer.json()["summary"]["created"] == 50_000
     assert Item.objects.count() == Transmission.objects.count() == 50_000
-    assert time.monotonic() - start < 60
+    # Of our own time: how busy the machine is besides says nothing.
+    assert time.process_time() - start < 30
 
 
 # --- Defaults by category ---
@@ -181,7 +182,7 @@ def test_a_category_gives_what_a_new_row_leaves_out(client, send, alpha, beta, a
     Item.objects.filter(pk=second.pk).update(tax_letter="A")
     verdicts(send("sku,name,price,category\nB,Pan,2,Kitchen\n"))
     second.refresh_from_db()
-    assert (second.tax_letter, second.packaging_unit, second.price) == ("A", "BG", 2)
+    assert (second.tax_letter, second.packaging_unit, second.price) == ("A", "BG", Decimal(2))
 
 
 @pytest.mark.parametrize(
