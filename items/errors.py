@@ -53,3 +53,8 @@ class ItemUnknownToKRA(Conflict):
 class CompositionImpossible(Conflict):
     code = "composition_impossible"
     help = "Both must be registered goods, and no item may be a part of itself."
+
+
+class AmbiguousSku(Conflict):
+    code = "ambiguous_sku"
+    help = "Use a token of the company; the operator's sees the items of all."

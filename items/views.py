@@ -18,7 +18,7 @@ from devices.models import Device
 from devices.views import bound_device
 
 from . import services
-from .errors import NoDevice
+from .errors import AmbiguousSku, NoDevice
 from .examples import SYNC_EXAMPLE
 from .filters import ClassificationFilter, ItemFilter, MovementFilter, StockFilter
 from .models import Classification, Code, Item, StockMovement, StockMovementLine
@@ -95,10 +95,13 @@ def visible_items(request: Request) -> Any:
 
 
 def visible_item(request: Request, sku: str) -> Item:
-    item: Item | None = visible_items(request).filter(sku=sku).first()
-    if item is None:
+    found: list[Item] = list(visible_items(request).filter(sku=sku)[:2])
+    if not found:
         raise NotFound(f"There is no item {sku!r}.")
-    return item
+    if len(found) > 1:
+        # A SKU is unique in a company only, and the operator sees all companies.
+        raise AmbiguousSku(f"Several companies have an item {sku!r}.")
+    return found[0]
 
 
 class ItemListView(ListView):
