@@ -126,6 +126,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     # Looks every half hour which lists are due; a run that broke off goes on with the next look.
     "sync-codes": {"task": "items.tasks.sync_codes", "schedule": timedelta(minutes=30)},
+    "sync-imports": {"task": "items.tasks.sync_imports", "schedule": timedelta(hours=6)},
 }
 
 # --- KRA ---------------------------------------------------------------------------------------
@@ -180,6 +181,8 @@ LISTS_MAX_AGE_HOURS = env.float("LISTS_MAX_AGE_HOURS", default=6.0)
 OUTBOX_KINDS = {
     "sale": "sales.messages.SaleMessage",
     "item": "items.messages.ItemMessage",
+    "item_composition": "items.messages.ItemCompositionMessage",
+    "import_update": "items.messages.ImportUpdateMessage",
     "stock_movement": "items.messages.StockMovementMessage",
     "stock_level": "items.messages.StockLevelMessage",
     "purchase": "purchases.messages.PurchaseMessage",

@@ -7,8 +7,13 @@ from django.contrib import admin
 from .models import (
     Classification,
     Code,
+    ImportCursor,
+    ImportLine,
+    ImportMatch,
     Item,
+    ItemComponent,
     ItemCounter,
+    ItemDefault,
     StockMovement,
     StockMovementLine,
     SyncState,
@@ -77,3 +82,38 @@ class StockMovementAdmin(ReadOnlyAdmin):
     list_select_related = ("company", "branch")
     search_fields = ("reference", "lines__item__sku")
     inlines = (LineInline,)
+
+
+@admin.register(ImportLine)
+class ImportLineAdmin(ReadOnlyAdmin):
+    list_display = ("task_code", "sequence", "name", "company", "branch", "item", "state")
+    list_filter = ("state", "decision", "status_code")
+    list_select_related = ("company", "branch", "item")
+    search_fields = ("task_code", "declaration_number", "hs_code", "name", "item__sku")
+
+
+@admin.register(ImportCursor)
+class ImportCursorAdmin(ReadOnlyAdmin):
+    list_display = ("branch", "last_result_at", "asked_at", "error_code", "error_message")
+    list_select_related = ("branch",)
+
+
+@admin.register(ImportMatch)
+class ImportMatchAdmin(ReadOnlyAdmin):
+    list_display = ("hs_code", "supplier_name", "name", "item", "company", "times")
+    list_select_related = ("company", "item")
+    search_fields = ("hs_code", "name", "item__sku")
+
+
+@admin.register(ItemDefault)
+class ItemDefaultAdmin(ReadOnlyAdmin):
+    list_display = ("company", "category", "classification", "tax_letter", "product_type")
+    list_select_related = ("company",)
+    search_fields = ("company__pin", "category")
+
+
+@admin.register(ItemComponent)
+class ItemComponentAdmin(ReadOnlyAdmin):
+    list_display = ("parent", "component", "quantity", "accepted_quantity", "company", "state")
+    list_select_related = ("company", "parent", "component", "transmission")
+    search_fields = ("parent__sku", "component__sku")

@@ -43,3 +43,28 @@ class NothingToMove(Conflict):
 class RateNotHeld(Conflict):
     code = "rate_not_held"
     help = "manage.py approve_tax_rate without a letter lists what waits."
+
+
+class ImportUnmatched(Conflict):
+    code = "import_unmatched"
+    help = "Name an item of your catalogue, or match the line with POST /api/imports/{id}/match/."
+
+
+class ImportDecided(Conflict):
+    code = "import_decided"
+    help = "GET /api/imports/{id}/ shows what was decided; only an open line can be decided on."
+
+
+class ItemUnknownToKRA(Conflict):
+    code = "item_not_registered"
+    help = "GET /api/items/{sku}/ shows why; the item must be registered and active first."
+
+
+class CompositionImpossible(Conflict):
+    code = "composition_impossible"
+    help = "Both must be registered goods, and no item may be a part of itself."
+
+
+class AmbiguousSku(Conflict):
+    code = "ambiguous_sku"
+    help = "Use a token of the company; the operator's sees the items of all."

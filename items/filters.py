@@ -4,7 +4,8 @@ import django_filters as filters
 
 from core.filters import WholeNumberFilter
 
-from .models import Classification, Item, MovementType, StockMovement
+from .models import Classification, ImportLine, Item, MovementType, StockMovement
+from .services.readiness import search_classifications
 
 MOST_WORDS = 10
 STATES = ("draft", "queued", "registered", "refused")
@@ -17,7 +18,7 @@ class ItemFilter(filters.FilterSet):
 
     class Meta:
         model = Item
-        fields = ("sku", "is_fiscal", "is_active")
+        fields = ("sku", "category", "is_fiscal", "is_active")
 
     def in_state(self, items: Any, name: str, value: str) -> Any:
         return items.in_state(value)
@@ -49,6 +50,7 @@ class StockFilter(filters.FilterSet):
 
 class ClassificationFilter(filters.FilterSet):
     search = filters.CharFilter(method="matching")
+    q = filters.CharFilter(method="with_words")
     level = WholeNumberFilter()
 
     class Meta:
@@ -62,3 +64,21 @@ class ClassificationFilter(filters.FilterSet):
         for word in value.split()[:MOST_WORDS]:
             rows = rows.filter(name__icontains=word)
         return rows
+
+    def with_words(self, rows: Any, name: str, value: str) -> Any:
+        """All the words, each by its beginning and whatever its ending."""
+        return search_classifications(rows, value)
+
+
+class ImportFilter(filters.FilterSet):
+    branch = filters.CharFilter(field_name="branch__code")
+    item = filters.CharFilter(field_name="item__sku")
+    matched = filters.BooleanFilter(field_name="item", lookup_expr="isnull", exclude=True)
+    name = filters.CharFilter(lookup_expr="icontains")
+    supplier = filters.CharFilter(field_name="supplier_name", lookup_expr="icontains")
+    hs_code = filters.CharFilter(lookup_expr="startswith")
+    changed_since = filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gte")
+
+    class Meta:
+        model = ImportLine
+        fields = ("state", "decision", "task_code", "declaration_number", "status_code")

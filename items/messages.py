@@ -6,16 +6,42 @@ from typing import Any
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from kra.answers import Reply
 from kra.errors import Rejected
-from kra.requests import ItemRequest, StockIOLine, StockIORequest, StockMasterRequest
+from kra.readers import read_imports
+from kra.requests import (
+    ImportUpdateRequest,
+    ItemCompositionRequest,
+    ItemRequest,
+    ListRequest,
+    StockIOLine,
+    StockIORequest,
+    StockMasterRequest,
+)
 from kra.times import NAIROBI, format_date
-from outbox.handlers import Handler, NumberedHandler
+from outbox.handlers import Found, Handler, NumberedHandler
 from outbox.models import Lane, Transmission
 
 from .amounts import Amounts, line_amounts
-from .models import Item, ItemCounter, StockLevel, StockMovement, StockMovementLine
+from .models import (
+    ImportLine,
+    Item,
+    ItemComponent,
+    ItemCounter,
+    MovementType,
+    StockLevel,
+    StockMovement,
+    StockMovementLine,
+)
 from .rates import rates_on
-from .services.stock import movement_accepted, movement_refused, release_waiting
+from .services.lists import EVERYTHING
+from .services.stock import (
+    StockLine,
+    book_stock,
+    movement_accepted,
+    movement_refused,
+    release_waiting,
+)
 
 # Who registers and who modifies: never null (rule N7).
 OUR_ID, OUR_NAME = "etims", "eTIMS integration"
@@ -88,6 +114,35 @@ class ItemMessage(Handler):
 
     def _item(self, row: Transmission) -> Item:
         return Item.objects.get(company__devices__lanes=row.lane_id, sku=row.reference)
+
+
+class ItemCompositionMessage(Handler):
+    """So much of one item is in another; the debt's content says what. The data is replaced by a
+    repeat, so a lost answer needs no look-up.
+    """
+
+    endpoint = "item_composition_save"
+
+    def build(self, row: Transmission, number: int | None) -> bytes:
+        parent, component, quantity = bytes(row.content or b"").decode().split()
+        items = Item.objects.in_bulk([int(parent), int(component)])
+        device = row.lane.device
+        return ItemCompositionRequest(
+            tin=device.company.pin,
+            bhfId=device.branch.code,
+            itemCd=items[int(parent)].code,
+            cpstItemCd=items[int(component)].code,
+            cpstQty=Decimal(quantity),
+            regrId=OUR_ID,
+            regrNm=OUR_NAME,
+            modrId=OUR_ID,
+            modrNm=OUR_NAME,
+        ).encode()
+
+    def accepted(self, row: Transmission, receipt: Any) -> None:
+        parent, component, quantity = bytes(row.content or b"").decode().split()
+        parts = ItemComponent.objects.filter(parent=int(parent), component=int(component))
+        parts.update(accepted_quantity=Decimal(quantity), updated_at=timezone.now())
 
 
 class StockMovementMessage(NumberedHandler):
@@ -180,3 +235,82 @@ class StockLevelMessage(Handler):
             modrId=OUR_ID,
             modrNm=OUR_NAME,
         ).encode()
+
+
+class ImportUpdateMessage(Handler):
+    """Approves or rejects an import line, and books the goods once KRA has taken an approval.
+
+    The update sets a status, so a repeat does no harm; but a lost answer is looked up in KRA's own
+    list first, because a host may refuse to decide twice on one line (rule P2).
+    """
+
+    endpoint = "import_update"
+    lookup = "import_list"
+    STATUS_CODES = {ImportLine.Decision.APPROVE.value: "3", ImportLine.Decision.REJECT.value: "4"}
+
+    def build(self, row: Transmission, number: int | None) -> bytes:
+        line, device = self._line(row), row.lane.device
+        if line.item is None:
+            raise ValueError("the line has no item")
+        return ImportUpdateRequest(
+            tin=device.company.pin,
+            bhfId=device.branch.code,
+            taskCd=line.task_code,
+            # Rule D3: as it came, in whichever order its digits are.
+            dclDe=line.declared_on,
+            itemSeq=line.sequence,
+            hsCd=line.hs_code,
+            itemClsCd=line.item.classification,
+            itemCd=line.item.code,
+            imptItemSttsCd=self.STATUS_CODES[line.decision],
+            remark=line.remark,
+            modrId=OUR_ID,
+            modrNm=OUR_NAME,
+        ).encode()
+
+    def accepted(self, row: Transmission, receipt: Any) -> None:
+        line, now = self._line(row), timezone.now()
+        is_approved = line.decision == ImportLine.Decision.APPROVE
+        movement = self._stock_in(row, line, now) if is_approved else None
+        state = ImportLine.State.APPROVED if is_approved else ImportLine.State.REJECTED
+        ImportLine.objects.filter(pk=line.pk).update(
+            state=state,
+            status_code=self.STATUS_CODES[line.decision],
+            movement=movement,
+            updated_at=now,
+        )
+
+    def refused(self, row: Transmission, error: Rejected) -> None:
+        mine = ImportLine.objects.filter(transmission=row)
+        mine.update(state=ImportLine.State.REFUSED, updated_at=timezone.now())
+
+    def lookup_body(self, row: Transmission) -> bytes:
+        device = row.lane.device
+        company = device.company
+        return ListRequest(tin=company.pin, bhfId=device.branch.code, lastReqDt=EVERYTHING).encode()
+
+    def found(self, row: Transmission, reply: Reply) -> Found | None:
+        """None unless KRA lists our very decision: then the same status is set again."""
+        line = self._line(row)
+        for one in read_imports(reply.data):
+            key = (one.task_code, one.declared_on, one.sequence)
+            if key == line.key and one.status_code == self.STATUS_CODES[line.decision]:
+                return Found(receipt=None)
+        return None
+
+    def _stock_in(self, row: Transmission, line: ImportLine, now: Any) -> StockMovement | None:
+        """None for a service, which has no stock."""
+        item, quantity, price = line.item, line.stock_quantity, line.stock_price
+        if item is None or quantity is None or price is None:
+            return None
+        return book_stock(
+            device=row.lane.device,
+            type=MovementType.IMPORT,
+            lines=[StockLine(item.pk, quantity, price)],
+            reference=f"IMPORT-{line.pk}",
+            occurred_at=now,
+            remark=f"Import {line.declaration_number or line.task_code}",
+        )
+
+    def _line(self, row: Transmission) -> ImportLine:
+        return ImportLine.objects.select_related("item").get(transmission=row)

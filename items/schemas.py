@@ -83,6 +83,7 @@ class ItemOutput(Struct):
     tax: str
     price: Decimal
     barcode: str
+    category: str
     origin_country: str
     is_fiscal: bool
     is_active: bool
@@ -106,6 +107,7 @@ class ItemOutput(Struct):
             tax=item.tax_letter,
             price=item.price,
             barcode=item.barcode,
+            category=item.category,
             origin_country=item.origin_country,
             is_fiscal=item.is_fiscal,
             is_active=item.is_active,

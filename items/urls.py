@@ -1,13 +1,17 @@
 from django.urls import path
 
 from . import list_views, stock_views, views
+from .catalogue import urls as catalogue_urls
+from .catalogue.views import ItemView
+from .imports import urls as import_urls
 
 urlpatterns = [
     path("item/sync/", views.ItemSyncView.as_view(), name="item-sync"),
+    *catalogue_urls.urlpatterns,
     path("items/", views.ItemListView.as_view(), name="item-list"),
     # A SKU may hold a slash.
     path("items/<path:sku>/retry/", views.ItemRetryView.as_view(), name="item-retry"),
-    path("items/<path:sku>/", views.ItemView.as_view(), name="item"),
+    path("items/<path:sku>/", ItemView.as_view(), name="item"),
     path("codes/", list_views.CodeListView.as_view(), name="code-list"),
     path("tax-rates/", list_views.TaxRateListView.as_view(), name="tax-rate-list"),
     path("notices/", list_views.NoticeListView.as_view(), name="notice-list"),
@@ -22,4 +26,5 @@ urlpatterns = [
         views.MovementRetryView.as_view(),
         name="movement-retry",
     ),
+    *import_urls.urlpatterns,
 ]

@@ -19,7 +19,7 @@ from devices.models import Device
 from devices.views import bound_device
 
 from . import services
-from .errors import NoDevice
+from .errors import AmbiguousSku, NoDevice
 from .examples import SYNC_EXAMPLE
 from .filters import ClassificationFilter, ItemFilter, MovementFilter, StockFilter
 from .models import Classification, Code, Item, StockLevel, StockMovement, SyncState
@@ -95,11 +95,14 @@ def visible_items(request: Request) -> Any:
     return items.select_related("company", "transmission")
 
 
-def _visible_item(request: Request, sku: str) -> Item:
-    item: Item | None = visible_items(request).filter(sku=sku).first()
-    if item is None:
+def visible_item(request: Request, sku: str) -> Item:
+    found: list[Item] = list(visible_items(request).filter(sku=sku)[:2])
+    if not found:
         raise NotFound(f"There is no item {sku!r}.")
-    return item
+    if len(found) > 1:
+        # A SKU is unique in a company only, and the operator sees all companies.
+        raise AmbiguousSku(f"Several companies have an item {sku!r}.")
+    return found[0]
 
 
 class ItemListView(ListView):
@@ -118,14 +121,6 @@ class ItemListView(ListView):
         return super().get(request, *args, **kwargs)
 
 
-class ItemView(APIView):
-    scopes = {"GET": READERS}
-
-    @describe("One item by its SKU", answers={200: ItemOutput}, refusals=(404,))
-    def get(self, request: Request, sku: str) -> Response:
-        return Response(ItemOutput.of(_visible_item(request, sku)))
-
-
 class ItemRetryView(APIView):
     scopes = {"POST": Scope.ITEMS_WRITE}
 
@@ -135,8 +130,8 @@ class ItemRetryView(APIView):
         refusals=(404, 409, 502),
     )
     def post(self, request: Request, sku: str) -> Response:
-        services.retry_item(_visible_item(request, sku))
-        return Response(ItemOutput.of(_visible_item(request, sku)))
+        services.retry_item(visible_item(request, sku))
+        return Response(ItemOutput.of(visible_item(request, sku)))
 
 
 def environments(request: Request) -> list[str]:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from companies.models import Scope
 from devices.models import Call
-from items.models import Classification, Code, Item, Notice, StockMovement
+from items.models import Classification, Code, ImportLine, Item, Notice, StockMovement
 from outbox.models import Status
 from purchases.models import Purchase, PurchaseLine
 from sales.models import Difference, Invoice, ReconciledDay, Reconciliation
@@ -98,14 +98,29 @@ DOORS = {
         "object", DEVICES, REASON | {"last_number": 7}, 409
     ),
     "POST /api/item/sync/": own(Scope.ITEMS_WRITE, {"items": [ROW]}, 200),
+    "POST /api/item/import/": own(Scope.ITEMS_WRITE, {"items": [ROW]}, 200),
+    "GET /api/item/defaults/": Door("own", READERS, by_device=False),
+    "PUT /api/item/defaults/": own(
+        Scope.ITEMS_WRITE, {"defaults": [{"category": "Kitchen", "tax": "B"}]}, 200
+    ),
+    "GET /api/items/not-ready/": Door("list", READERS, by_device=False),
+    # KRA cannot be asked here.
+    "POST /api/items/reconcile/": own(Scope.ITEMS_WRITE, {}, 502),
+    "GET /api/items/{sku}/composition/": Door("object", READERS, by_device=False),
+    "POST /api/items/{sku}/composition/": Door(
+        "object", ITEMS, {"component": "SEED", "quantity": "2"}, 202, by_device=False
+    ),
     "GET /api/items/": Door("list", READERS, by_device=False),
     "GET /api/items/{sku}/": Door("object", READERS, by_device=False),
+    "PATCH /api/items/{sku}/": Door("object", ITEMS, {"price": "9.00"}, by_device=False),
     "POST /api/items/{sku}/retry/": Door("object", ITEMS, {}, 409, by_device=False),
     "GET /api/codes/": Door("own", READERS, by_device=False),
     "GET /api/tax-rates/": Door("own", READERS, by_device=False),
     "GET /api/notices/": Door("list", READERS, by_device=False),
     "GET /api/codes/{class_id}/": Door("object", READERS, by_device=False),
     "GET /api/classifications/": Door("list", READERS, by_device=False),
+    # Without ?name=.
+    "GET /api/classifications/suggest/": Door("own", READERS, status=400, by_device=False),
     "GET /api/stock/": Door("list", READERS, by_device=False),
     "POST /api/stock/": Door("object", ITEMS, STOCK, 201),
     "POST /api/stock/transfers/": Door("object", ITEMS, TRANSFER, 409, by_device=False),
@@ -122,6 +137,20 @@ DOORS = {
     "POST /api/purchases/{id}/reject/": Door("object", BUY, REASON, by_device=False),
     "POST /api/purchases/{id}/reopen/": Door("object", BUY, {}, 409, by_device=False),
     "POST /api/purchases/{id}/retry/": Door("object", BUY, {}, 409, by_device=False),
+    "GET /api/imports/": Door("list", READERS, by_device=False),
+    # KRA cannot be asked here.
+    "POST /api/imports/sync/": own(Scope.ITEMS_WRITE, {}, 502),
+    "GET /api/imports/{id}/": Door("object", READERS, by_device=False),
+    "POST /api/imports/{id}/match/": Door(
+        "object", ITEMS, {"item": "A-ONLY"}, by_device=False
+    ),
+    "POST /api/imports/{id}/approve/": Door(
+        "object", ITEMS, {"item": "A-ONLY"}, 202, by_device=False
+    ),
+    "POST /api/imports/{id}/reject/": Door(
+        "object", ITEMS, REASON | {"item": "A-ONLY"}, 202, by_device=False
+    ),
+    "POST /api/imports/{id}/retry/": Door("object", ITEMS, {}, 409, by_device=False),
     "POST /api/sales/": Door("object", WRITE, SALE, 202),
     "POST /api/sales/preview/": Door("object", (*WRITE, Scope.SALES_READ), SALE),
     "POST /api/sales/bulk/": Door("own", WRITE, {"sales": [SALE]}),
@@ -148,7 +177,7 @@ DOORS = {
     "GET /api/dashboard/": Door("own", (Scope.REPORTS_READ,)),
 }  # fmt: skip
 
-KINDS = ("tokens", "movements", "invoices", "logs", "purchases", "reconciliations")
+KINDS = ("tokens", "movements", "imports", "invoices", "logs", "purchases", "reconciliations")
 
 # All that alpha wrote holds this word, and nothing that a stranger may read does.
 WORD = "alphaville"
@@ -231,6 +260,7 @@ def furnish(alpha: Any) -> World:
         "logs": call.pk,
         "purchases": _offer(alpha).pk,
         "reconciliations": _compare(device).pk,
+        "imports": _declare(company).pk,
     }
     return World(alpha, things)
 
@@ -252,6 +282,23 @@ def _compare(device: Any) -> Reconciliation:
     facts = {"number": 9, "day": day, "kind": "missing_here", "state": "open"}
     Difference.objects.create(run=run, detail="Alphaville", **facts, **owned)
     return run
+
+
+def _declare(company: Any) -> ImportLine:
+    """A line that customs declared for the company."""
+    return ImportLine.objects.create(
+        company=company,
+        branch=company.branches.get(code="00"),
+        task_code="2026ALPHAVILLE",
+        declared_on="03092026",
+        sequence=1,
+        hs_code="8516100000",
+        name="Alphaville kettles",
+        quantity=10,
+        quantity_unit="NO",
+        created_at=timezone.now(),
+        updated_at=timezone.now(),
+    )
 
 
 def _sell(alpha: Any, reference: str) -> Invoice:

@@ -1,6 +1,7 @@
 """The catalogue, KRA's lists, and stock as KRA knows it."""
 
-from .catalogue import Item, ItemCounter, ProductType
+from .catalogue import Item, ItemComponent, ItemCounter, ItemDefault, ProductType
+from .imports import ImportCursor, ImportLine, ImportMatch
 from .levels import StockLevel
 from .lists import Classification, Code, SyncState, TaxRate
 from .notices import Notice
@@ -9,8 +10,13 @@ from .stock import MovementType, StockMovement, StockMovementLine
 __all__ = [
     "Classification",
     "Code",
+    "ImportCursor",
+    "ImportLine",
+    "ImportMatch",
     "Item",
+    "ItemComponent",
     "ItemCounter",
+    "ItemDefault",
     "MovementType",
     "Notice",
     "ProductType",

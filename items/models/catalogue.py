@@ -60,6 +60,8 @@ class Item(models.Model):
     # Includes the tax.
     price = models.DecimalField(max_digits=18, decimal_places=2)
     barcode = models.CharField(max_length=20, blank=True)
+    # The company's own grouping; KRA never hears of it.
+    category = models.CharField(max_length=60, blank=True, default="")
     origin_country = models.CharField(max_length=2, default="KE")
     # False: KRA never hears of it, and it cannot be on a fiscal sale.
     is_fiscal = models.BooleanField(default=True)
@@ -125,6 +127,67 @@ class Item(models.Model):
     def is_on_its_way(self) -> bool:
         """Its first registration is owed and undecided."""
         return self.registered_at is None and self.state == "queued"
+
+
+class ItemDefault(models.Model):
+    """What new items of one category are, where their rows do not say. Blank: no default."""
+
+    company = models.ForeignKey(Company, on_delete=models.PROTECT, related_name="item_defaults")
+    category = models.CharField(max_length=60)
+    classification = models.CharField(max_length=10, blank=True)
+    tax_letter = models.CharField(max_length=1, blank=True)
+    product_type = models.CharField(max_length=1, choices=ProductType.choices, blank=True)
+    packaging_unit = models.CharField(max_length=2, blank=True)
+    quantity_unit = models.CharField(max_length=2, blank=True)
+    updated_at = models.DateTimeField()
+
+    objects = TenantQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["company", "category"], name="item_default_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.company_id}/{self.category}"
+
+
+class ItemComponent(models.Model):
+    """So many of `component` are in one `parent`; KRA cannot be asked for it.
+
+    queued → accepted | refused; anything settled → queued when it is sent again.
+    """
+
+    company = models.ForeignKey(Company, on_delete=models.PROTECT, related_name="components")
+    parent = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="components")
+    component = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="part_of")
+    quantity = models.DecimalField(max_digits=13, decimal_places=2)
+    transmission = models.OneToOneField(Transmission, on_delete=models.PROTECT, related_name="+")
+    # What KRA has accepted last; None while it has accepted none.
+    accepted_quantity = models.DecimalField(max_digits=13, decimal_places=2, null=True, blank=True)
+    updated_at = models.DateTimeField()
+
+    objects = TenantQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["parent", "component"], name="component_once"),
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="component_quantity"),
+            models.CheckConstraint(
+                condition=~Q(parent=models.F("component")), name="component_is_another"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.parent_id} ← {self.quantity} × {self.component_id}"
+
+    @property
+    def state(self) -> str:
+        """queued, accepted or refused."""
+        status = self.transmission.status
+        if status in OPEN:
+            return "queued"
+        return "accepted" if status == Status.ACCEPTED else "refused"
 
 
 class ItemCounter(models.Model):

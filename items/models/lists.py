@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import Q
 
@@ -69,6 +71,9 @@ class Classification(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["environment", "code"], name="classification_once"),
+        ]
+        indexes = [
+            GinIndex(SearchVector("name", config="english"), name="classification_words"),
         ]
 
     def __str__(self) -> str:

@@ -5,7 +5,6 @@ from .catalogue import Verdict, deliver_items, sync_items
 from .introduction import Introduction, introduce, pull_lists, recount, retry_item
 from .lists import approve_rate, is_synced, sync_codes, sync_due
 from .orders import Ordered
-from .reconciliation import Difference, reconcile_stock
 from .registration import enqueue_drafts
 from .stock import (
     Customer,
@@ -15,6 +14,7 @@ from .stock import (
     retry_movement,
     stock_shortages,
 )
+from .stock_reconciliation import Difference, reconcile_stock
 from .transfers import Transfer, Transferred, transfer_stock
 
 __all__ = [

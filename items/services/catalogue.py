@@ -17,6 +17,7 @@ from outbox.models import Status
 from outbox.waiting import wait_for_lane
 
 from .checking import Checked, check_rows
+from .defaults import fill_in
 from .registration import cancel_unsent, is_unsent, lane_of, lock_registration, owe_items
 from .stock import StockLine, book_stock, release_waiting
 
@@ -29,6 +30,7 @@ FIELDS = (
     "tax_letter",
     "price",
     "barcode",
+    "category",
     "origin_country",
     "is_fiscal",
     "is_active",
@@ -82,7 +84,7 @@ def sync_items(
     nothing. A change of an item whose message is not built yet joins that message. Opening stock
     is booked at the branch of `device`, or of the registering device.
     """
-    checked = check_rows(company.environment, rows)
+    checked = check_rows(company.environment, fill_in(company, rows))
     with transaction.atomic():
         counter = lock_registration(company)
         plans = _plan(company, checked)

@@ -44,7 +44,12 @@ class Lists:
 
     @classmethod
     def of(cls, environment: str, rows: Iterable[ItemRow | FaultyRow]) -> "Lists":
-        used = {row.classification for row in rows if isinstance(row, ItemRow)}
+        given = (row.classification for row in rows if isinstance(row, ItemRow))
+        return cls.of_codes(environment, {code for code in given if isinstance(code, str)})
+
+    @classmethod
+    def of_codes(cls, environment: str, used: set[str]) -> "Lists":
+        """`used`: the classifications that will be asked about."""
         return cls(_codes(environment), _classifications(environment, used), _rates(environment))
 
     def require(self, class_id: str, code: str, path: str) -> None:
@@ -225,6 +230,7 @@ CHECKS: dict[str, Callable[[Any, Lists], Any]] = {
     "quantity_unit": _unit(QUANTITY_UNITS, "quantity_units"),
     "rate": _rate,
     "barcode": _text,
+    "category": _text,
     "origin_country": _country,
     "is_fiscal": _as_it_is,
     "is_active": _as_it_is,

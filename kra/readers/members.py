@@ -37,6 +37,11 @@ class Members:
     def text(self, name: str) -> str:
         return envelope.text(self._members.get(name))
 
+    def verbatim(self, name: str) -> str:
+        """With the blanks around it: for what is sent back to KRA and compared there."""
+        value = self._members.get(name)
+        return "" if value is None else str(value)
+
     def three_texts(self, prefix: str) -> tuple[str, str, str]:
         return self.text(f"{prefix}1"), self.text(f"{prefix}2"), self.text(f"{prefix}3")
 

@@ -60,11 +60,11 @@ def _transfer(row: Members) -> BranchTransfer:
 
 def _import(row: Members) -> ImportedItem:
     return ImportedItem(
-        task_code=row.text("taskCd"),
-        declared_on=row.text("dclDe"),
+        task_code=row.verbatim("taskCd"),
+        declared_on=row.verbatim("dclDe"),
         sequence=row.number("itemSeq"),
         declaration_number=row.text("dclNo"),
-        hs_code=row.text("hsCd"),
+        hs_code=row.verbatim("hsCd"),
         name=row.text("itemNm"),
         # The list spells it with a small s, the update with a capital one.
         status_code=row.text("imptItemsttsCd") or row.text("imptItemSttsCd"),
