@@ -1,10 +1,11 @@
 from django.urls import path
 
-from . import views
+from . import branch_views, views
 from .models import Device
 
 urlpatterns = [
     path("devices/", views.DeviceListView.as_view(), name="device-list"),
+    path("branches/sync/", branch_views.BranchSyncView.as_view(), name="branch-sync"),
     path("device/init/", views.InitView.as_view(), name="device-init"),
     path("device/test-connection/", views.TestConnectionView.as_view(), name="device-test"),
     path(

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import environ
+from celery.schedules import crontab
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -116,6 +117,11 @@ CELERY_BEAT_SCHEDULE = {
     "probe": {"task": "outbox.tasks.probe", "schedule": env.float("PROBE_SECONDS", default=5.0)},
     "heartbeat": {"task": "monitoring.tasks.heartbeat", "schedule": 10.0},
     "sync-codes": {"task": "items.tasks.sync_codes", "schedule": timedelta(hours=6)},
+    # By the clock: an interval would start anew with every restart.
+    "sync-branches": {
+        "task": "devices.tasks.sync_all_branches",
+        "schedule": crontab(hour=2, minute=40),
+    },
 }
 
 # --- KRA ---------------------------------------------------------------------------------------
