@@ -7,7 +7,7 @@ from celery import shared_task
 from companies.models import Company
 from kra.errors import KRAError
 
-from .branches import sync_branches
+from .branches.services import sync_branches
 from .calls import HostNotConfigured
 from .models import Device
 from .services import first_active

@@ -1,11 +1,12 @@
 from django.urls import path
 
-from . import branch_views, views
+from . import views
+from .branches.views import BranchSyncView
 from .models import Device
 
 urlpatterns = [
     path("devices/", views.DeviceListView.as_view(), name="device-list"),
-    path("branches/sync/", branch_views.BranchSyncView.as_view(), name="branch-sync"),
+    path("branches/sync/", BranchSyncView.as_view(), name="branch-sync"),
     path("device/init/", views.InitView.as_view(), name="device-init"),
     path("device/test-connection/", views.TestConnectionView.as_view(), name="device-test"),
     path(

@@ -7,7 +7,7 @@ from django.db import connection
 
 from companies.models import Branch
 from devices import tasks
-from devices.branches import store_branches, sync_branches
+from devices.branches.services import store_branches, sync_branches
 from devices.models import Call
 from devices.tests.fake_kra import said
 from kra.errors import OutcomeUnknown, Unavailable

@@ -12,12 +12,11 @@ from msgspec import Struct
 
 from companies.models import Branch, Company
 from core.errors import Problem
+from devices.calls import exchange, storable
+from devices.models import Device
 from kra.readers import read_branches
 from kra.records import BranchInfo
 from kra.requests import ListRequest
-
-from .calls import exchange, storable
-from .models import Device
 
 log = logging.getLogger(__name__)
 

@@ -10,11 +10,11 @@ from companies.models import Scope
 from core.api import decode
 from core.errors import Upstream
 from core.openapi import describe
+from devices.asking import device_to_ask
 from kra.codes import explain
 from kra.errors import KRAError
 
-from .asking import device_to_ask
-from .branches import BranchChange, sync_branches
+from .services import BranchChange, sync_branches
 
 SYNC_EXAMPLE = OpenApiExample(
     "Through a device of the company", request_only=True, value={"device": "dvcv1130"}
