@@ -160,6 +160,8 @@ KRA_READ_TIMEOUT = env.float("KRA_READ_TIMEOUT", default=20.0)
 KRA_READ_TIMEOUTS = {
     "item_class_list": env.float("KRA_CLASSIFICATION_TIMEOUT", default=300.0),
     "code_list": env.float("KRA_CODE_LIST_TIMEOUT", default=120.0),
+    # Somebody waits at the counter for it.
+    "customer_pin": env.float("KRA_PIN_LOOKUP_TIMEOUT", default=5.0),
 }
 KRA_POOL_SIZE = env.int("KRA_POOL_SIZE", default=64)
 # How line amounts are computed for each transport profile (rules T3).
@@ -174,6 +176,9 @@ OUTBOX_KINDS = {
     "item": "items.messages.ItemMessage",
     "stock_movement": "items.messages.StockMovementMessage",
     "stock_level": "items.messages.StockLevelMessage",
+    "customer": "sales.registers.messages.CustomerMessage",
+    "branch_user": "sales.registers.messages.BranchUserMessage",
+    "insurance": "sales.registers.messages.InsuranceMessage",
 }
 # A lane's lease outlives one call; after a worker's death its lanes move again within it.
 OUTBOX_LEASE_MARGIN = env.float("OUTBOX_LEASE_MARGIN", default=5.0)
@@ -192,6 +197,8 @@ SALES_WAIT_MAX = 30.0
 SALES_MAX_AGE_DAYS = env.int("SALES_MAX_AGE_DAYS", default=31)
 SALES_DEADLINE_HOURS = env.int("SALES_DEADLINE_HOURS", default=24)
 SALES_CLOCK_SKEW_SECONDS = 300
+# How long KRA's word on a buyer's PIN is passed on without asking again.
+PIN_LOOKUP_CACHE_SECONDS = env.float("PIN_LOOKUP_CACHE_SECONDS", default=600.0)
 
 # --- API ---------------------------------------------------------------------------------------
 # A catalogue of 5,000 rows fits into 4 MB; everything else is refused above 1 MB (core/api.py).

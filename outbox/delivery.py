@@ -150,7 +150,8 @@ def _claim_send(row: Transmission, lane: Lane, handler: Handler, now: datetime) 
     if hashlib.sha256(body).hexdigest() != row.sha256:
         raise RuntimeError(f"The frozen bytes of transmission {row.pk} were changed.")
     row.status, row.claimed_at = Status.SENDING, now
-    return _claim(row, lane, handler, endpoint=handler.endpoint, body=body)
+    outgoing = handler.outgoing(row, body)
+    return _claim(row, lane, handler, endpoint=handler.endpoint, body=outgoing)
 
 
 def _claim_lookup(row: Transmission, lane: Lane, handler: Handler) -> Claim:

@@ -39,10 +39,22 @@ _ITEM, _ITEM_COLUMNS = sql.columns(Item, but=["created_at", "updated_at", "trans
 FIND_ITEMS = f"SELECT {_ITEM_COLUMNS} FROM items_item WHERE company_id = $1 AND sku = ANY($2)"
 
 
+FIND_NAME = """
+    SELECT name FROM sales_customer WHERE company_id = $1 AND pin = $2 AND is_active
+    ORDER BY branch_id = $3 DESC, updated_at DESC LIMIT 1
+"""
+
+
 def find_items(company_id: int, skus: Sequence[str]) -> dict[str, Item]:
     rows = sql.fetch_all(FIND_ITEMS, [company_id, list(skus)])
     items = [sql.loaded(Item, _ITEM, row) for row in rows]
     return {item.sku: item for item in items}
+
+
+def stored_name(invoice: Invoice) -> str:
+    """The name under which the company knows the buyer's PIN: in this branch, else in another."""
+    rows = sql.fetch_all(FIND_NAME, [invoice.company_id, invoice.customer_pin, invoice.branch_id])
+    return str(rows[0][0]) if rows else ""
 
 
 def store_receipt(row: Transmission, signed: Signature, now: datetime) -> tuple[int, bool]:

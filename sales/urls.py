@@ -1,6 +1,7 @@
 from django.urls import path
 
 from . import views
+from .registers import urls as registers
 
 urlpatterns = [
     path("sales/", views.SaleView.as_view(), name="sale"),
@@ -13,4 +14,5 @@ urlpatterns = [
     path("invoices/<int:pk>/void/", views.VoidView.as_view(), name="invoice-void"),
     path("invoices/<int:pk>/retry/", views.RetryView.as_view(), name="invoice-retry"),
     path("invoices/<int:pk>/receipt/", views.ReceiptView.as_view(), name="invoice-receipt"),
+    *registers.urlpatterns,
 ]

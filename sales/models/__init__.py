@@ -10,10 +10,16 @@ from .invoices import (
     State,
     public_token,
 )
+from .registers import BranchRecord, BranchUser, Customer, Insurance, PinRecord
 
 __all__ = [
     "LETTERS",
     "PUBLIC_STATUS",
+    "BranchRecord",
+    "BranchUser",
+    "Customer",
+    "Insurance",
+    "PinRecord",
     "Invoice",
     "InvoiceLine",
     "Kind",
