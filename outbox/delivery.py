@@ -278,8 +278,11 @@ def _taken(row: Transmission, handler: Handler, facts: dict[str, Any]) -> None:
     expected = facts["expected_number"]
     if was_lost and (expected is None or expected == (row.number or 0) + 1):
         accept(row, handler, None)
-    else:
+    elif row.number is not None or expected is not None:
         move(row, to=Status.CONFLICT, **facts)
+    elif move(row, to=Status.REFUSED, **facts):
+        # No number to set right: holding up the lane would help nobody.
+        handler.refused(row, Rejected(facts["error_code"], facts["error_message"]))
 
 
 def look_up(step: Claim) -> None:
