@@ -1,10 +1,13 @@
 """Customers, users, insurers, branches and PINs, over real HTTP to the simulator."""
 
+from dataclasses import replace
+
 import pytest
 
-from companies.models import Branch
-from devices.models import Call
+from companies.models import ApiToken, Branch
+from devices.models import Call, Device
 from outbox.models import Transmission
+from sales.tests import shop as offline
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -139,6 +142,23 @@ def test_what_is_wrong_is_named_and_nothing_is_stored(till, path, body, field):
     assert detail["next_step"]
     assert till.get(f"/api/{path}/").json()["results"] == []
     assert not Transmission.objects.exists()
+
+
+@each_save
+def test_a_till_of_another_branch_sees_none(till, path, body, edit, endpoint, group, field):
+    made = till.post(path, body).json()
+    branch = Branch.objects.create(company=till.company, code="01", name="Thika")
+    other = offline.add_device(till.company, "dvc-2")
+    Device.objects.filter(pk=other.pk).update(branch=branch)
+    scopes = ["sales:read", "sales:write", "company:write"]
+    _, secret = ApiToken.issue(name="t", scopes=scopes, company=till.company, device=other)
+    stranger = replace(till, secret=secret)
+
+    assert stranger.get(path).json()["results"] == []
+    assert stranger.get(f"{path}{made['id']}/").status_code == 404
+    assert stranger.post(f"{path}{made['id']}/retry/", {}).status_code == 404
+    assert stranger.post(path, body).json()["branch"] == "01"
+    assert till.get(f"{path}{made['id']}/").json()["branch"] == "00"
 
 
 def test_a_password_is_shown_nowhere(shop):

@@ -2,6 +2,6 @@
 services' part, and a permission to view shows every company.
 """
 
-from . import companies, devices, outbox, sales
+from . import companies, devices, outbox, registers, sales
 
-__all__ = ["companies", "devices", "outbox", "sales"]
+__all__ = ["companies", "devices", "outbox", "registers", "sales"]

@@ -10,12 +10,22 @@ from devices.services import generate_keys
 from items.models import Item
 from monitoring.models import Heartbeat
 from outbox.models import Breaker, Lane, Transmission
-from sales.models import Invoice, InvoiceLine, Receipt
+from sales.models import (
+    BranchUser,
+    Customer,
+    Insurance,
+    Invoice,
+    InvoiceLine,
+    PinRecord,
+    Receipt,
+)
+from sales.registers.services import save_record
 
 pytestmark = pytest.mark.django_db
 SHOWN = [
     *(Company, Branch, Member, ApiToken, Device, SigningKey, Call),
     *(Lane, Transmission, Breaker, Invoice, Receipt),
+    *(Customer, BranchUser, Insurance, PinRecord),
 ]
 
 
@@ -42,6 +52,11 @@ def everything(alpha, operator, sell, make_call, owe):
     invoice = sell(alpha)
     add_line(invoice)
     sell(alpha, "refused")
+    buyer = {"pin": "P000000000B", "name": "Alpha Hotel"}
+    save_record(Customer, alpha.device, "C-1", buyer)
+    save_record(BranchUser, alpha.device, "asha", {"name": "Asha", "password": "never-shown"})
+    save_record(Insurance, alpha.device, "I-1", {"name": "Alpha Insurance", "rate": 20})
+    PinRecord.objects.create(environment="simulator", asked_at=now, **buyer)
     owe(alpha.lane, "unknown", error_code="read_timeout", attempts=1)
     Breaker.objects.create(
         host="sandbox/direct", is_open=True, opened_at=now, failures=5, last_error="http_503: down"
@@ -101,7 +116,7 @@ def test_its_pages_do_not_read_secrets(staff, everything, django_assert_max_num_
             staff.get(path)
 
     read = " ".join(query["sql"].partition(" FROM ")[0] for query in queries.captured_queries)
-    for column in ("consumer_", '"init_answer"', '"private_key"', '"hash"'):
+    for column in ("consumer_", '"init_answer"', '"private_key"', '"hash"', 'branchuser"."password"'):
         assert column not in read
 
 
@@ -137,6 +152,8 @@ def test_every_page_lists_its_fields():
         (Device, ["alpha-1", "active"]),
         (Invoice, ["signed", "refused", "1160.00"]),
         (Company, ["A000000001A", "verifies the PIN"]),
+        (Customer, ["Alpha Hotel", "queued"]),
+        (PinRecord, ["P000000000B", "Alpha Hotel"]),
     ],
 )
 def test_its_lists_tell_state_cause_and_next_step(staff, everything, model, words):
