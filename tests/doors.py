@@ -206,12 +206,8 @@ def furnish(alpha: Any) -> World:
         reason="Alphaville",
         started_at=timezone.now(),
     )
-    PinRecord.objects.create(
-        environment=company.environment,
-        pin="P000000000B",
-        name="Alphaville Buyer",
-        asked_at=timezone.now(),
-    )
+    buyer = {"pin": "P000000000B", "name": "Alphaville Buyer", "asked_at": timezone.now()}
+    PinRecord.objects.create(environment=company.environment, **buyer)
     things = {
         "customers": Customer.objects.get(company=company).pk,
         "branch-users": BranchUser.objects.get(company=company).pk,

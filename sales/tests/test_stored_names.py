@@ -77,7 +77,12 @@ def test_a_repeat_is_the_same_sale_whatever_was_stored_meanwhile(know, accept):
 def test_only_a_pin_without_a_name_costs_a_look_up(accept, monkeypatch, customer, asked):
     questions = []
     real = sql.fetch_all
-    monkeypatch.setattr(sql, "fetch_all", lambda text, p: questions.append(text) or real(text, p))
+
+    def count(text, params):
+        questions.append(text)
+        return real(text, params)
+
+    monkeypatch.setattr(sql, "fetch_all", count)
 
     accept(customer=customer)
 
