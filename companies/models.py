@@ -125,6 +125,12 @@ class Branch(models.Model):
     name = models.CharField(max_length=60)
     address = models.CharField(max_length=200, blank=True)
     is_head_office = models.BooleanField(default=False)
+    # KRA's own record of the branch, from its branch list.
+    manager_name = models.CharField(max_length=60, blank=True)
+    manager_phone = models.CharField(max_length=20, blank=True)
+    manager_email = models.CharField(max_length=100, blank=True)
+    # False: KRA lists it as closed. It may never have traded, and nothing here was deleted.
+    is_open = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = BranchQuerySet.as_manager()

@@ -54,10 +54,24 @@ class BranchOutput(Struct):
     name: str
     address: str
     is_head_office: bool
+    is_open: Annotated[bool, Meta(description="False: KRA lists the branch as closed.")]
+    manager_name: str
+    manager_phone: str
+    manager_email: str
 
     @classmethod
     def of(cls, branch: Branch) -> "BranchOutput":
-        return cls(branch.pk, branch.code, branch.name, branch.address, branch.is_head_office)
+        return cls(
+            id=branch.pk,
+            code=branch.code,
+            name=branch.name,
+            address=branch.address,
+            is_head_office=branch.is_head_office,
+            is_open=branch.is_open,
+            manager_name=branch.manager_name,
+            manager_phone=branch.manager_phone,
+            manager_email=branch.manager_email,
+        )
 
 
 class CompanyOutput(Struct):

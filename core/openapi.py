@@ -39,6 +39,7 @@ MEANINGS = {
     409: "The state of the object does not allow it.",
     413: "The body is larger than 1 MB.",
     429: "Too many requests.",
+    503: "KRA does not answer, and there is no earlier answer to give.",
     502: "KRA gave no usable answer; nothing was changed.",
 }
 

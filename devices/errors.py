@@ -42,5 +42,12 @@ class AmbiguousSerial(Conflict):
     help = "Use a token of the company that owns the device."
 
 
+class NoActiveDevice(Conflict):
+    """KRA is asked through a device, and there is none that it would answer."""
+
+    code = "no_active_device"
+    help = "Initialise a device with POST /api/device/init/, or resume one, first."
+
+
 class WrongState(Conflict):
     code = "wrong_device_state"

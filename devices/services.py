@@ -91,6 +91,14 @@ def generate_keys(device: Device) -> SigningKey:
     )
 
 
+def first_active(company: Company) -> Device | None:
+    """An active device of the company, the head office's before others."""
+    active = Device.objects.filter(company=company, state=Device.State.ACTIVE)
+    return (
+        active.select_related("company", "branch").order_by("-branch__is_head_office", "pk").first()
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """One point of a connection test: `ok`, `warning`, `failed` or `not_tested`."""

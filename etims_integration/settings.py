@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import environ
+from celery.schedules import crontab
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -127,6 +128,11 @@ CELERY_BEAT_SCHEDULE = {
     # Looks every half hour which lists are due; a run that broke off goes on with the next look.
     "sync-codes": {"task": "items.tasks.sync_codes", "schedule": timedelta(minutes=30)},
     "sync-imports": {"task": "items.tasks.sync_imports", "schedule": timedelta(hours=6)},
+    # By the clock: an interval would start anew with every restart.
+    "sync-branches": {
+        "task": "devices.tasks.sync_all_branches",
+        "schedule": crontab(hour=2, minute=40),
+    },
 }
 
 # --- KRA ---------------------------------------------------------------------------------------
@@ -166,6 +172,8 @@ KRA_READ_TIMEOUTS = {
     "item_class_list": env.float("KRA_CLASSIFICATION_TIMEOUT", default=300.0),
     "code_list": env.float("KRA_CODE_LIST_TIMEOUT", default=120.0),
     "sales_list": env.float("KRA_SALES_LIST_TIMEOUT", default=120.0),
+    # Somebody waits at the counter for it.
+    "customer_pin": env.float("KRA_PIN_LOOKUP_TIMEOUT", default=5.0),
 }
 KRA_POOL_SIZE = env.int("KRA_POOL_SIZE", default=64)
 # How line amounts are computed for each transport profile (rules T3).
@@ -186,6 +194,9 @@ OUTBOX_KINDS = {
     "stock_movement": "items.messages.StockMovementMessage",
     "stock_level": "items.messages.StockLevelMessage",
     "purchase": "purchases.messages.PurchaseMessage",
+    "customer": "sales.registers.messages.CustomerMessage",
+    "branch_user": "sales.registers.messages.BranchUserMessage",
+    "insurance": "sales.registers.messages.InsuranceMessage",
 }
 # A lane's lease outlives one call; after a worker's death its lanes move again within it.
 OUTBOX_LEASE_MARGIN = env.float("OUTBOX_LEASE_MARGIN", default=5.0)
@@ -212,6 +223,8 @@ RECONCILE_SLICE_SECONDS = env.float("RECONCILE_SLICE_SECONDS", default=240.0)
 # --- Stock -------------------------------------------------------------------------------------
 # True: a movement booked by hand, or a transfer, may take more than there is.
 STOCK_ALLOW_NEGATIVE = env.bool("STOCK_ALLOW_NEGATIVE", default=False)
+# How long KRA's word on a buyer's PIN is passed on without asking again.
+PIN_LOOKUP_CACHE_SECONDS = env.float("PIN_LOOKUP_CACHE_SECONDS", default=600.0)
 
 # --- API ---------------------------------------------------------------------------------------
 # A catalogue of 5,000 rows fits into 4 MB; everything else is refused above 1 MB (core/api.py).

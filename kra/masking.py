@@ -11,7 +11,9 @@ from kra import envelope
 
 HIDDEN = "***"
 _encoder = msgspec.json.Encoder(decimal_format="number")
-_KEY_MEMBER = re.compile(r'("\s*cmcKey\s*"\s*:\s*)("(?:[^"\\]|\\.)*"?|[^,}\s]+)', re.IGNORECASE)
+_KEY_MEMBER = re.compile(
+    r'("\s*(?:cmcKey|pwd)\s*"\s*:\s*)("(?:[^"\\]|\\.)*"?|[^,}\s]+)', re.IGNORECASE
+)
 
 # Allow-lists: a member that KRA adds tomorrow is hidden until someone has looked at it.
 # fmt: off
@@ -46,7 +48,9 @@ def safe_answer(endpoint_id: str, body: bytes) -> str:
 
 
 def _without_key(body: bytes) -> str:
-    """The text as it is. The key has no business here; if it ever came, it does not stay."""
+    """The text as it is. A key or a password has no business here; if it ever came, it does not
+    stay.
+    """
     text = body.decode("utf-8", "backslashreplace")
     return _KEY_MEMBER.sub(rf'\1"{HIDDEN}"', text)
 

@@ -150,7 +150,8 @@ def _claim_send(row: Transmission, lane: Lane, handler: Handler, now: datetime) 
     if hashlib.sha256(body).hexdigest() != row.sha256:
         raise RuntimeError(f"The frozen bytes of transmission {row.pk} were changed.")
     row.status, row.claimed_at = Status.SENDING, now
-    return _claim(row, lane, handler, endpoint=handler.endpoint, body=body)
+    outgoing = handler.outgoing(row, body)
+    return _claim(row, lane, handler, endpoint=handler.endpoint, body=outgoing)
 
 
 def _claim_lookup(row: Transmission, lane: Lane, handler: Handler) -> Claim:
@@ -277,8 +278,11 @@ def _taken(row: Transmission, handler: Handler, facts: dict[str, Any]) -> None:
     expected = facts["expected_number"]
     if was_lost and (expected is None or expected == (row.number or 0) + 1):
         accept(row, handler, None)
-    else:
+    elif row.number is not None or expected is not None:
         move(row, to=Status.CONFLICT, **facts)
+    elif move(row, to=Status.REFUSED, **facts):
+        # No number to set right: holding up the lane would help nobody.
+        handler.refused(row, Rejected(facts["error_code"], facts["error_message"]))
 
 
 def look_up(step: Claim) -> None:

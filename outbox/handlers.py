@@ -43,6 +43,10 @@ class Handler:
         """The bytes to send, from the frozen content and the number just taken."""
         raise NotImplementedError
 
+    def outgoing(self, row: Transmission, body: bytes) -> bytes:
+        """The frozen bytes as they leave us: with a secret that must not be stored among them."""
+        return body
+
     def read(self, reply: Reply) -> Any:
         """The part of an acceptance that `accepted` wants."""
         return reply.data

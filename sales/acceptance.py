@@ -21,7 +21,7 @@ from .errors import NotReady, ReferenceReused, SaleInvalid
 from .messages import content_of
 from .models import LETTERS, Invoice, InvoiceLine, Kind
 from .schemas import SaleContent, SaleInput, fingerprint_of
-from .statements import insert_sale
+from .statements import insert_sale, stored_name
 from .words import PAYMENT_METHODS, code_of
 
 
@@ -85,7 +85,7 @@ def find_replay(device: Device, reference: str, content_hash: str) -> Invoice | 
 def new_invoice(device: Device, data: SaleContent, basket: Basket, **fields: Any) -> Invoice:
     """The unsaved invoice of a basket."""
     sums = basket.totals
-    return Invoice(
+    invoice = Invoice(
         company=device.company,
         branch=device.branch,
         device=device,
@@ -108,6 +108,9 @@ def new_invoice(device: Device, data: SaleContent, basket: Basket, **fields: Any
         **{f"tax_{letter.lower()}": sums.tax[letter] for letter in LETTERS},
         **fields,
     )
+    if invoice.customer_pin and not invoice.customer_name:
+        invoice.customer_name = stored_name(invoice)
+    return invoice
 
 
 def new_lines(basket: Basket) -> list[InvoiceLine]:

@@ -46,6 +46,12 @@ FIND_ITEMS = (
 )
 
 
+FIND_NAME = """
+    SELECT name FROM sales_customer WHERE company_id = $1 AND pin = $2 AND is_active
+    ORDER BY branch_id = $3 DESC, updated_at DESC LIMIT 1
+"""
+
+
 def find_items(
     company_id: int, skus: Sequence[str], branch_id: int
 ) -> tuple[dict[str, Item], dict[int, Decimal]]:
@@ -54,6 +60,12 @@ def find_items(
     items = [sql.loaded(Item, _ITEM, row[:-1]) for row in rows]
     held = {item.pk: row[-1] or ZERO for item, row in zip(items, rows, strict=True)}
     return {item.sku: item for item in items}, held
+
+
+def stored_name(invoice: Invoice) -> str:
+    """The name under which the company knows the buyer's PIN: in this branch, else in another."""
+    rows = sql.fetch_all(FIND_NAME, [invoice.company_id, invoice.customer_pin, invoice.branch_id])
+    return str(rows[0][0]) if rows else ""
 
 
 def store_receipt(row: Transmission, signed: Signature, now: datetime) -> tuple[int, bool]:

@@ -2,6 +2,7 @@ from django.urls import path
 
 from . import views
 from .reconciliation import views as books
+from .registers import urls as registers
 
 urlpatterns = [
     path("sales/", views.SaleView.as_view(), name="sale"),
@@ -32,4 +33,5 @@ urlpatterns = [
         books.ExplainView.as_view(),
         name="difference-explain",
     ),
+    *registers.urlpatterns,
 ]

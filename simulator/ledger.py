@@ -28,6 +28,10 @@ def ledger(world: World, device: Device) -> dict[str, Any]:
         "items": sorted(owner.items),
         "purchases": [_purchase(device.purchases[number]) for number in sorted(device.purchases)],
         "movements": sorted(device.movements),
+        "saved": {
+            group: [_without_identity(rows[key]["body"]) for key in sorted(rows)]
+            for group, rows in sorted(device.saved.items())
+        },
     }
 
 
@@ -55,6 +59,10 @@ def _purchase(document: dict[str, Any]) -> dict[str, Any]:
         "supplier_number": body.get("spplrInvcNo"),
         "total": f"{Decimal(body['totAmt']):.2f}",
     }
+
+
+def _without_identity(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name not in ("tin", "bhfId")}
 
 
 def plain(quantity: Decimal) -> int | Decimal:

@@ -16,7 +16,16 @@ from devices.models import Call
 from items.models import Classification, Code, ImportLine, Item, Notice, StockMovement
 from outbox.models import Status
 from purchases.models import Purchase, PurchaseLine
-from sales.models import Difference, Invoice, ReconciledDay, Reconciliation
+from sales.models import (
+    BranchUser,
+    Customer,
+    Difference,
+    Insurance,
+    Invoice,
+    PinRecord,
+    ReconciledDay,
+    Reconciliation,
+)
 from sales.tests import shop as offline
 
 READERS = (Scope.SALES_READ, Scope.ITEMS_WRITE)
@@ -37,10 +46,12 @@ class Door:
     status: int = 200
     by_device: bool = True
     names: dict[str, str] = field(default_factory=dict)
+    query: str = ""
 
 
-def own(scope: Scope, body: Any, status: int = 201, **more: Any) -> Door:
-    return Door("own", (scope,), body, status, **({"by_device": False} | more))
+def own(scope: Scope | tuple[Scope, ...], body: Any, status: int = 201, **more: Any) -> Door:
+    scopes = (scope,) if isinstance(scope, Scope) else scope
+    return Door("own", scopes, body, status, **({"by_device": False} | more))
 
 
 REASON = {"reason": "because of a test"}
@@ -51,6 +62,10 @@ COMPANY, DEVICES = (Scope.COMPANY_WRITE,), (Scope.DEVICES_WRITE,)
 WRITE, ITEMS = (Scope.SALES_WRITE,), (Scope.ITEMS_WRITE,)
 CORRECTION = {"lines": LINE}
 NOTE = {"device": "dvc-a1", "reference": "NEW-2", "original": "SALE-1"}
+SEEN, OFFICE = (Scope.SALES_READ, *WRITE), (Scope.SALES_READ, *COMPANY)
+CUSTOMER = {"device": "dvc-a1", "number": "C-2", "pin": "P000000000B", "name": "New"}
+USER = {"device": "dvc-a1", "user_id": "u-2", "name": "New", "password": "opens nothing"}
+INSURANCE = {"device": "dvc-a1", "code": "I-2", "name": "New", "rate": 20}
 KEY = {"branch": "00", "key": "another-key", "scu_id": "KRACU2"}
 BOOKS = (Scope.REPORTS_READ, Scope.SALES_WRITE)
 PERIOD = {"device": "dvc-a1", "from": "2026-01-05"}
@@ -74,6 +89,7 @@ DOORS = {
     ),
     "GET /api/branches/": Door("list", (*COMPANY, Scope.SALES_READ), by_device=False),
     "POST /api/branches/": own(Scope.COMPANY_WRITE, {"code": "07", "name": "Thika"}),
+    "POST /api/branches/sync/": Door("object", COMPANY, {"device": "dvc-a1"}, 502),
     "GET /api/tokens/": Door("list", COMPANY),
     "POST /api/tokens/": own(Scope.COMPANY_WRITE, {"name": "till", "scopes": ["sales:write"]}),
     "DELETE /api/tokens/{id}/": Door("object", COMPANY, status=204),
@@ -172,12 +188,25 @@ DOORS = {
     ),
     "POST /api/reconciliations/{id}/differences/{number}/adopt/": Door("object", WRITE, {}, 409),
     "POST /api/reconciliations/{id}/differences/{number}/explain/": Door("object", WRITE, REASON),
+    "GET /api/customers/lookup/": own(SEEN, None, 200, query="?pin=P000000000B"),
+    # They belong to the branch: each of its devices sees them.
+    "GET /api/customers/": Door("list", SEEN, by_device=False),
+    "POST /api/customers/": Door("object", WRITE, CUSTOMER, 201),
+    "GET /api/customers/{id}/": Door("object", SEEN, by_device=False),
+    "POST /api/customers/{id}/retry/": Door("object", WRITE, {}, by_device=False),
+    "GET /api/branch-users/": Door("list", OFFICE, by_device=False),
+    "POST /api/branch-users/": Door("object", COMPANY, USER, 201),
+    "GET /api/branch-users/{id}/": Door("object", OFFICE, by_device=False),
+    "POST /api/branch-users/{id}/retry/": Door("object", COMPANY, {}, by_device=False),
+    "GET /api/insurances/": Door("list", OFFICE, by_device=False),
+    "POST /api/insurances/": Door("object", COMPANY, INSURANCE, 201),
+    "GET /api/insurances/{id}/": Door("object", OFFICE, by_device=False),
+    "POST /api/insurances/{id}/retry/": Door("object", COMPANY, {}, by_device=False),
     "GET /api/logs/": Door("list", (Scope.LOGS_READ,)),
     "GET /api/logs/{id}/": Door("object", (Scope.LOGS_READ,)),
     "GET /api/dashboard/": Door("own", (Scope.REPORTS_READ,)),
 }  # fmt: skip
 
-KINDS = ("tokens", "movements", "imports", "invoices", "logs", "purchases", "reconciliations")
 
 # All that alpha wrote holds this word, and nothing that a stranger may read does.
 WORD = "alphaville"
@@ -193,16 +222,17 @@ class World:
     def path(self, name: str) -> str:
         """The door's address with alpha's things in it."""
         door, path = DOORS[name], name.split()[1]
-        kind = next((k for k in KINDS if k in path), "")
-        values = {
+        kind = next((k for k in self.things if f"/{k}/" in path), "")
+        values: dict[str, Any] = {
             "serial": "dvc-a1",
             "sku": "A-ONLY",
             "class_id": "99",
             "id": kind,
             "number": 9,
-        } | door.names
+        }
+        values |= door.names
         values["id"] = self.things.get(values["id"], "")
-        return path.format_map(values)
+        return path.format_map(values) + door.query
 
 
 def knock(name: str, path: str, secret: str | None, body: Any = None) -> Any:
@@ -235,6 +265,9 @@ def furnish(alpha: Any) -> World:
         ("/api/branches/", {"code": "01", "name": "Alphaville market"}),
         ("/api/tokens/", {"name": "Alphaville till", "scopes": ["sales:read"], "device": "dvc-a1"}),
         ("/api/stock/", STOCK | {"reference": "IN-1", "reason": "Alphaville"}),
+        ("/api/customers/", CUSTOMER | {"number": "C-1", "name": "Alphaville Buyer"}),
+        ("/api/branch-users/", USER | {"user_id": "u-1", "name": "Alphaville Cashier"}),
+        ("/api/insurances/", INSURANCE | {"code": "I-1", "name": "Alphaville Insurer"}),
     ]:
         assert alpha.post(path, body).status_code == 201, path
     StockMovement.objects.update(state=StockMovement.State.REFUSED)
@@ -251,7 +284,12 @@ def furnish(alpha: Any) -> World:
         reason="Alphaville",
         started_at=timezone.now(),
     )
+    buyer = {"pin": "P000000000B", "name": "Alphaville Buyer", "asked_at": timezone.now()}
+    PinRecord.objects.create(environment=company.environment, **buyer)
     things = {
+        "customers": Customer.objects.get(company=company).pk,
+        "branch-users": BranchUser.objects.get(company=company).pk,
+        "insurances": Insurance.objects.get(company=company).pk,
         "tokens": company.tokens.get(name="Alphaville till").pk,
         "movements": StockMovement.objects.get(company=company).pk,
         "invoices": sales[1].pk,

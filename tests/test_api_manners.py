@@ -394,7 +394,9 @@ def test_the_documented_examples_are_accepted(till, platform_token):
     token.save()
     operator = {"Authorization": f"Token {platform_token}"}
 
-    for name in sorted(found, key=list(DOORS).index):
+    # Those that ask KRA get no answer here.
+    ours = [name for name in found if DOORS[name].status < 500]
+    for name in sorted(ours, key=list(DOORS).index):
         body, path = found[name], name.split()[1]
         if DOORS[name].behind == "operator":
             body = body | {"pin": "Z999999999Z"}

@@ -3,8 +3,19 @@ wait for a yes: all else is the API's and the services' part, and a permission t
 company.
 """
 
-from . import companies, devices, lists, outbox, purchases, reconciliation, sales, stock
+from . import (
+    companies,
+    devices,
+    lists,
+    outbox,
+    purchases,
+    reconciliation,
+    registers,
+    sales,
+    stock,
+)  # fmt: skip
 
 __all__ = [
-    "companies", "devices", "lists", "outbox", "purchases", "reconciliation", "sales", "stock",
+    "companies", "devices", "lists", "outbox", "purchases", "reconciliation", "registers", "sales",
+    "stock",
 ]  # fmt: skip

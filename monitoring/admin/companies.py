@@ -36,10 +36,13 @@ class CompanyAdmin(ReadOnlyAdmin):
 @admin.register(Branch)
 class BranchAdmin(ReadOnlyAdmin):
     related = ("company",)
-    list_display = ("company", "code", "name", "is_head_office")
-    list_filter = ("is_head_office",)
+    list_display = ("company", "code", "name", "is_head_office", "is_open", "manager_name")
+    list_filter = ("is_head_office", "is_open")
     search_fields = ("company__pin", "company__name", "code", "name")
-    fields = ("company", "code", "name", "address", "is_head_office", "created_at")
+    fields = (
+        *("company", "code", "name", "address", "is_head_office", "is_open", "manager_name"),
+        *("manager_phone", "manager_email", "created_at"),
+    )
 
 
 @admin.register(Member)

@@ -14,13 +14,18 @@ from monitoring.models import Heartbeat
 from outbox.models import Breaker, Lane, Transmission
 from purchases.models import Purchase, PurchaseLine, RememberedMatch, SyncMark
 from sales.models import (
+    BranchUser,
+    Customer,
     Difference,
+    Insurance,
     Invoice,
     InvoiceLine,
+    PinRecord,
     Receipt,
     ReconciledDay,
     Reconciliation,
 )
+from sales.registers.services import save_record
 
 pytestmark = pytest.mark.django_db
 SHOWN = [
@@ -29,6 +34,7 @@ SHOWN = [
     *(Purchase, RememberedMatch, SyncMark),
     *(Reconciliation, Difference),
     *(TaxRate, Notice, StockLevel),
+    *(Customer, BranchUser, Insurance, PinRecord),
 ]
 
 
@@ -55,6 +61,11 @@ def everything(alpha, operator, sell, make_call, owe):
     invoice = sell(alpha)
     add_line(invoice)
     sell(alpha, "refused")
+    buyer = {"pin": "P000000000B", "name": "Alpha Hotel"}
+    save_record(Customer, alpha.device, "C-1", buyer)
+    save_record(BranchUser, alpha.device, "asha", {"name": "Asha", "password": "never-shown"})
+    save_record(Insurance, alpha.device, "I-1", {"name": "Alpha Insurance", "rate": 20})
+    PinRecord.objects.create(environment="simulator", asked_at=now, **buyer)
     owe(alpha.lane, "unknown", error_code="read_timeout", attempts=1)
     Breaker.objects.create(
         host="sandbox/direct", is_open=True, opened_at=now, failures=5, last_error="http_503: down"
@@ -158,7 +169,8 @@ def test_its_pages_do_not_read_secrets(staff, everything, django_assert_max_num_
             staff.get(path)
 
     read = " ".join(query["sql"].partition(" FROM ")[0] for query in queries.captured_queries)
-    for column in ("consumer_", '"init_answer"', '"private_key"', '"hash"'):
+    secrets = ("consumer_", '"init_answer"', '"private_key"', '"hash"', 'branchuser"."password"')
+    for column in secrets:
         assert column not in read
 
 
@@ -199,6 +211,8 @@ def test_every_page_lists_its_fields():
         (Notice, ["&lt;b&gt;Maintenance"]),
         (StockLevel, ["-2.00", "More was sold than booked in"]),
         (Company, ["A000000001A", "verifies the PIN"]),
+        (Customer, ["Alpha Hotel", "queued"]),
+        (PinRecord, ["P000000000B", "Alpha Hotel"]),
     ],
 )
 def test_its_lists_tell_state_cause_and_next_step(staff, everything, model, words):

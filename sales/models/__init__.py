@@ -18,12 +18,18 @@ from .reconciliation import (
     Stage,
     Verdict,
 )
+from .registers import BranchRecord, BranchUser, Customer, Insurance, PinRecord
 
 __all__ = [
     "LETTERS",
     "PUBLIC_STATUS",
     "Difference",
     "HeldDocument",
+    "BranchRecord",
+    "BranchUser",
+    "Customer",
+    "Insurance",
+    "PinRecord",
     "Invoice",
     "InvoiceLine",
     "Kind",

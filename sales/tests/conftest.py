@@ -5,14 +5,16 @@ import msgspec
 import pytest
 
 from companies.models import COMPANY_SCOPES, ApiToken
+from devices import calls
 from items import rates
-from outbox import services
+from outbox import breaker, services
 from sales.acceptance import Accepted, create_sale
 from sales.credit_notes import create_credit_note
 from sales.models import Invoice
 from sales.schemas import CreditNoteInput, SaleInput
 
 from . import shop
+from .fake_kra import FakeKRA
 
 
 @pytest.fixture(autouse=True)
@@ -78,3 +80,14 @@ def signed(sell) -> Callable[..., Invoice]:
 
 def read(invoice: Invoice) -> Invoice:
     return Invoice.objects.whole().get(pk=invoice.pk)
+
+
+@pytest.fixture
+def kra(monkeypatch, settings):
+    fake = FakeKRA()
+    monkeypatch.setattr(calls, "client", lambda: fake)
+    hosts = {("simulator", "direct"): ("http://kra.test/etims-api", "")}
+    settings.KRA_HOSTS = {**settings.KRA_HOSTS, **hosts}
+    breaker.forget()
+    calls.forget_devices()
+    return fake

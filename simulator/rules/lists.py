@@ -62,16 +62,26 @@ def branch_list(call: Call) -> Answer:
         for one in call.world.devices.values()
         if one.pin == call.pin and one.approved_at >= call.since
     ]
-    return listed("bhfList", [branch_row(one) for one in devices])
+    taken = {one.branch for one in call.world.devices.values() if one.pin == call.pin}
+    phantoms = [
+        _branch(call.pin, code, name, status="02")
+        for code, name in protocol.seeds()["phantom_branches"]
+        if code not in taken and call.since <= FIRST_DAY
+    ]
+    return listed("bhfList", [*map(branch_row, devices), *phantoms])
 
 
 def branch_row(device: Device) -> dict[str, Any]:
-    head = device.branch == "00"
+    name = "Headquarter" if device.branch == "00" else f"Branch {device.branch}"
+    return _branch(device.pin, device.branch, name, status="01")
+
+
+def _branch(pin: str, code: str, name: str, *, status: str) -> dict[str, Any]:
     return {
-        "tin": device.pin,
-        "bhfId": device.branch,
-        "bhfNm": "Headquarter" if head else f"Branch {device.branch}",
-        "bhfSttsCd": "01",
+        "tin": pin,
+        "bhfId": code,
+        "bhfNm": name,
+        "bhfSttsCd": status,
         "prvncNm": "NAIROBI CITY",
         "dstrtNm": "WESTLANDS",
         "sctrNm": "WON",
@@ -79,7 +89,7 @@ def branch_row(device: Device) -> dict[str, Any]:
         "mgrNm": "Branch Manager",
         "mgrTelNo": "0700000000",
         "mgrEmail": "manager@example.test",
-        "hqYn": "Y" if head else "N",
+        "hqYn": "Y" if code == "00" else "N",
     }
 
 

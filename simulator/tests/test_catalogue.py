@@ -157,7 +157,11 @@ def test_it_describes_the_taxpayer_and_its_branches(device, server):
     branches = device.post("branch_list", ANY).data["bhfList"]
 
     assert info == {"taxprNm": f"Taxpayer {device.pin}", "vatTyCd": "1"}
-    assert [(one["bhfId"], one["hqYn"]) for one in branches] == [("00", "Y"), ("01", "N")]
+    assert [(one["bhfId"], one["hqYn"], one["bhfSttsCd"]) for one in branches] == [
+        ("00", "Y", "01"),
+        ("01", "N", "01"),
+        ("98", "N", "02"),  # listed by KRA, yet it never opened
+    ]
 
 
 def test_it_keeps_customers_users_and_insurers(device):
