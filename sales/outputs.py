@@ -166,7 +166,7 @@ class InvoiceOutput(Struct, omit_defaults=False):
     created_at: datetime
     blocked_by: str | None = None
     calls: list[CallOutput] | None = None
-    # Only in the answer to a new sale.
+    # Only in the answer to a sale that is being made.
     warnings: list[WarningOutput] = []
 
 
