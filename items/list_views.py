@@ -36,6 +36,7 @@ class CodeListView(APIView):
     @describe(
         "KRA's code classes, and how old our copies of its lists are",
         answers={200: CodeListOutput},
+        operation_id="code_classes_retrieve",
     )
     def get(self, request: Request) -> Response:
         mine = environments(request)

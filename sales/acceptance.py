@@ -50,7 +50,7 @@ def create_sale(device: Device, data: SaleInput) -> Accepted:
         return Accepted(earlier, is_replay=True)
     invoice = new_invoice(device, data, basket, reference=data.reference, content_hash=digest)
     accepted = store_once(invoice, new_lines(basket), basket.rates)
-    return accepted if accepted.is_replay else replace(accepted, shortages=basket.shortages)
+    return replace(accepted, shortages=basket.shortages)
 
 
 def check_device(device: Device) -> None:

@@ -171,7 +171,7 @@ class InvoiceOutput(InvoiceSummary, kw_only=True):
     lines: list[LineOutput]
     blocked_by: str | None = None
     calls: list[CallOutput] | None = None
-    # Only in the answer to a new sale.
+    # Only in the answer to a sale that is being made.
     warnings: list[WarningOutput] = []
 
 

@@ -393,6 +393,7 @@ def test_the_documented_examples_are_accepted(till, platform_token):
     token.device = till.device
     token.save()
     operator = {"Authorization": f"Token {platform_token}"}
+    open_branch(till)
 
     # Those that ask KRA get no answer here.
     ours = [name for name in found if DOORS[name].status < 500]
@@ -405,10 +406,19 @@ def test_the_documented_examples_are_accepted(till, platform_token):
             )
         else:
             response = till.post(path, body)
+        if DOORS[name].status == 502:  # it asks KRA, which cannot be reached here
+            assert response.status_code == 502, (name, response.content)
+            continue
         assert response.status_code < 300, (name, response.content)
         refused = response.json().get("summary", {}).get("refused", 0)
         assert refused == 0, response.content
         register(till)
+
+
+def open_branch(till):
+    """A second branch with a device, for goods to go to."""
+    branch = till.company.branches.create(code="01", name="Thika")
+    till.company.devices.create(branch=branch, serial="dvc-thika", state="active", key="secret-key")
 
 
 def register(till):

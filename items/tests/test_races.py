@@ -119,7 +119,7 @@ def test_it_books_one_reference_once_at_once(registered, till, both):
 
 
 def test_it_keeps_levels_right_while_goods_go_both_ways(alpha, till, device, row, sync, both):
-    """Transfers in both directions, refusals of them, and waste: no deadlock, nothing negative."""
+    """Transfers in both directions, refusals of them, and waste: no deadlock, no drift."""
     sync(*(row(f"S{number}") for number in range(5)))
     Item.objects.update(registered_at=timezone.now(), code=Concat(Value("X"), "sku"))
     other = device(alpha, "alpha-2", branch="01")
@@ -149,8 +149,10 @@ def test_it_keeps_levels_right_while_goods_go_both_ways(alpha, till, device, row
     )  # fmt: skip
 
     assert wrong_levels() == []
-    left = StockLevel.objects.values_list("branch__code", "level").order_by("branch").distinct()
-    assert list(left) == [("00", 10), ("01", 0)]
+    wasted = StockMovement.objects.filter(type="15").count()
+    left = {(one.branch.code, int(one.level)) for one in StockLevel.objects.all()}
+    # What arrived and was wasted before KRA refused the departure is missing afterwards.
+    assert left == {("00", 10), ("01", 10 - 2 * wasted)}
 
 
 def test_one_transfer_is_booked_once_by_two_at_once(alpha, till, device, row, sync, both):

@@ -3,8 +3,8 @@
 import pytest
 from django.db import OperationalError
 
+from items import services
 from items.models import StockLevel, StockMovement
-from items.services import transfers
 from items.services.stock_check import wrong_levels
 from outbox.models import Transmission
 
@@ -149,14 +149,14 @@ def test_another_company_has_other_branches(beta, device, shops, stocked, move, 
 
 
 def test_it_moves_both_sides_or_none(shops, stocked, move, monkeypatch):
-    book = transfers.book_stock
+    book = services.book_stock
 
     def die(**about):
         if about.get("departure"):
             raise OperationalError("the server went away")
         return book(**about)
 
-    monkeypatch.setattr(transfers, "book_stock", die)
+    monkeypatch.setattr("items.services.transfers.book_stock", die)
     with pytest.raises(OperationalError):
         move()
 

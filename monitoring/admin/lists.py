@@ -1,7 +1,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.html import format_html
 
@@ -29,7 +29,8 @@ class TaxRateAdmin(ReadOnlyAdmin):
             environment=OuterRef("environment"), letter=OuterRef("letter")
         )
         latest = used.order_by("-valid_from").values("rate")[:1]
-        return super().get_queryset(request).annotate(used=Subquery(latest))
+        rows: QuerySet[Any] = super().get_queryset(request).annotate(used=Subquery(latest))
+        return rows
 
     @admin.display(description="approved latest")
     def in_use(self, rate: Any) -> str:
@@ -63,7 +64,7 @@ class TaxRateAdmin(ReadOnlyAdmin):
 
 @admin.register(Notice)
 class NoticeAdmin(ReadOnlyAdmin):
-    ordering = (F("published_at").desc(nulls_last=True), "-pk")
+    ordering = ("-number",)
     list_display = ("number", "environment", "title", "author", "published_at")
     list_filter = ("environment", "published_at")
     search_fields = ("title", "text")

@@ -28,7 +28,7 @@ class ReadOnly:
 
 
 class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):
-    actions = None
+    actions: Any = None
     list_per_page = 50
     show_full_result_count = False
     ordering = ("-pk",)
