@@ -248,6 +248,18 @@ def knock(name: str, path: str, secret: str | None, body: Any = None) -> Any:
     )
 
 
+# What alpha makes through the API itself.
+OPENED: list[tuple[str, dict[str, Any]]] = [
+    ("/api/members/", {"username": "alphaville-owner", "role": "owner"}),
+    ("/api/branches/", {"code": "01", "name": "Alphaville market"}),
+    ("/api/tokens/", {"name": "Alphaville till", "scopes": ["sales:read"], "device": "dvc-a1"}),
+    ("/api/stock/", STOCK | {"reference": "IN-1", "reason": "Alphaville"}),
+    ("/api/customers/", CUSTOMER | {"number": "C-1", "name": "Alphaville Buyer"}),
+    ("/api/branch-users/", USER | {"user_id": "u-1", "name": "Alphaville Cashier"}),
+    ("/api/insurances/", INSURANCE | {"code": "I-1", "name": "Alphaville Insurer"}),
+]
+
+
 def furnish(alpha: Any) -> World:
     """Fill alpha with one of everything."""
     company, device = alpha.company, alpha.device
@@ -260,15 +272,7 @@ def furnish(alpha: Any) -> World:
     Notice.objects.create(number=1, title="Alphaville", **about)
     spare = offline.add_device(company, "dvc-a3")
     type(spare).objects.filter(pk=spare.pk).update(state="suspended", state_reason="Alphaville")
-    for path, body in [
-        ("/api/members/", {"username": "alphaville-owner", "role": "owner"}),
-        ("/api/branches/", {"code": "01", "name": "Alphaville market"}),
-        ("/api/tokens/", {"name": "Alphaville till", "scopes": ["sales:read"], "device": "dvc-a1"}),
-        ("/api/stock/", STOCK | {"reference": "IN-1", "reason": "Alphaville"}),
-        ("/api/customers/", CUSTOMER | {"number": "C-1", "name": "Alphaville Buyer"}),
-        ("/api/branch-users/", USER | {"user_id": "u-1", "name": "Alphaville Cashier"}),
-        ("/api/insurances/", INSURANCE | {"code": "I-1", "name": "Alphaville Insurer"}),
-    ]:
+    for path, body in OPENED:
         assert alpha.post(path, body).status_code == 201, path
     StockMovement.objects.update(state=StockMovement.State.REFUSED)
     sales = [_sell(alpha, f"SALE-{n}") for n in (1, 2, 3)]
