@@ -181,7 +181,7 @@ DOORS = {
     ),
     "GET /api/reconciliations/": Door("list", (Scope.REPORTS_READ,)),
     "POST /api/reconciliations/": Door("object", BOOKS, PERIOD, 202),
-    "GET /api/reconciliations/month/": Door("list", (Scope.REPORTS_READ,), by_device=False),
+    "GET /api/reconciliations/month/": Door("own", (Scope.REPORTS_READ,), by_device=False),
     "GET /api/reconciliations/{id}/": Door("object", (Scope.REPORTS_READ,)),
     "POST /api/reconciliations/{id}/differences/{number}/look-again/": Door(
         "object", WRITE, {}, 502

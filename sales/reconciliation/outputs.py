@@ -28,14 +28,10 @@ RUN_EXAMPLE = OpenApiExample(
 
 
 class ExplainInput(Struct, forbid_unknown_fields=True):
-    reason: Annotated[str, Meta(min_length=3, max_length=300)]
-
-
-EXPLAIN_EXAMPLE = OpenApiExample(
-    "Sold elsewhere",
-    request_only=True,
-    value={"reason": "Sold on the web shop's own system under the same PIN."},
-)
+    reason: Annotated[
+        str,
+        Meta(min_length=3, max_length=300, examples=["Sold on the web shop's own system."]),
+    ]
 
 
 class DocumentSide(Struct):

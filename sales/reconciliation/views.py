@@ -28,7 +28,6 @@ from sales.views import AnyAccept, selling_device
 
 from . import resolving, runs
 from .outputs import (
-    EXPLAIN_EXAMPLE,
     RUN_EXAMPLE,
     DifferenceOutput,
     ExplainInput,
@@ -211,7 +210,6 @@ class ExplainView(APIView):
         request=ExplainInput,
         answers={200: DifferenceOutput},
         refusals=(400, 404, 409),
-        examples=[EXPLAIN_EXAMPLE],
     )
     def post(self, request: Request, pk: int, number: int) -> Response:
         data = decode(request, ExplainInput)
