@@ -13,6 +13,10 @@ pytestmark = pytest.mark.django_db
 
 READING = [name for name, door in DOORS.items() if door.body]
 LISTS = [name.split()[1] for name, door in DOORS.items() if door.behind == "list"]
+# They answer with a verdict per row.
+BY_ROW = ("POST /api/item/sync/", "POST /api/item/import/")
+# Takes CSV, uploads and 32 MB; items/tests/test_tables.py has its limits.
+TABLE = "POST /api/item/import/"
 OPERATORS = "POST /api/company/onboard/"
 
 
@@ -28,7 +32,9 @@ def send(alpha, platform_token):
     def post(name, body, content_type="application/json"):
         secret = platform_token if name == OPERATORS else alpha.shop.secret
         headers = {"Authorization": f"Token {secret}"}
-        return Client().generic("POST", alpha.path(name), body, content_type, headers=headers)
+        return Client().generic(
+            name.split()[0], alpha.path(name), body, content_type, headers=headers
+        )
 
     return post
 
@@ -124,7 +130,7 @@ def test_it_refuses_a_body_that_is_too_large(send, settings):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = size = 1_000_000
     before = snapshot()
 
-    for name in READING:
+    for name in set(READING) - {TABLE}:
         error = error_of(response := send(name, b" " * (size + 1)))
         assert (response.status_code, error["code"]) == (413, "too_large")
     assert snapshot() == before
@@ -147,6 +153,8 @@ def test_it_refuses_a_body_that_does_not_call_itself_json(send, content_type):
     before = snapshot()
 
     for name in READING:
+        if name == TABLE and content_type.startswith("multipart/"):
+            continue
         body = msgspec.json.encode(DOORS[name].body)
         error = error_of(response := send(name, body, content_type))
         assert (response.status_code, error["code"]) == (415, "unsupported_media_type")
@@ -192,7 +200,7 @@ def test_it_refuses_control_characters_in_every_text(send, text):
         for path in leaves(DOORS[name].body):
             body = msgspec.json.encode(with_text(DOORS[name].body, path, text))
             response = send(name, body)
-            if name == "POST /api/item/sync/" and response.status_code == 200:
+            if name in BY_ROW and response.status_code == 200:
                 assert response.json()["summary"]["refused"] == 1, path
             else:
                 assert error_of(response)["detail"], (name, path)

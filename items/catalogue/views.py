@@ -155,7 +155,7 @@ def _rows(request: Request) -> list[ItemRow | FaultyRow]:
     data = _body(request._request)
     if kind == "text/csv":
         return read_csv(data)
-    if kind == "application/json":
+    if kind == "application/json" or not data:
         return read_rows(decode(request, TableInput, limit=LARGEST_TABLE).items)
     raise UnsupportedMediaType(kind)
 
