@@ -79,10 +79,10 @@ def collection() -> dict[str, Any]:
     return dict(json.loads(COLLECTION.read_text()))
 
 
-def test_the_collection_has_six_folders(collection):
+def test_the_collection_has_its_folders_in_order(collection):
     names = [folder["name"] for folder in collection["item"]]
 
-    assert [name[0] for name in names] == list("123456")
+    assert [name[0] for name in names] == list("1234567")
 
 
 def test_every_request_is_described_and_tested(collection):
