@@ -128,7 +128,7 @@ DOORS = {
     ),
     "GET /api/items/": Door("list", READERS, by_device=False),
     "GET /api/items/{sku}/": Door("object", READERS, by_device=False),
-    "PATCH /api/items/{sku}/": Door("object", ITEMS, {"price": "9.00"}, by_device=False),
+    "PATCH /api/items/{sku}/": Door("object", ITEMS, {"is_active": False}, by_device=False),
     "POST /api/items/{sku}/retry/": Door("object", ITEMS, {}, 409, by_device=False),
     "GET /api/codes/": Door("own", READERS, by_device=False),
     "GET /api/tax-rates/": Door("own", READERS, by_device=False),

@@ -6,6 +6,7 @@ from contextlib import closing
 from datetime import timedelta
 from urllib.parse import quote, urlencode
 
+import msgspec
 import pytest
 from django.core.management import call_command
 from django.db import connection
@@ -397,8 +398,8 @@ def test_the_documented_examples_are_accepted(till, platform_token):
     operator = {"Authorization": f"Token {platform_token}"}
     open_branch(till)
 
-    # Those that ask KRA get no answer here.
-    ours = [name for name in found if DOORS[name].status < 500]
+    # Those that ask KRA get no answer here; those about one thing need one.
+    ours = [name for name in found if DOORS[name].status < 500 and "{" not in name]
     for name in sorted(ours, key=list(DOORS).index):
         body, path = found[name], name.split()[1]
         if DOORS[name].behind == "operator":
@@ -407,7 +408,13 @@ def test_the_documented_examples_are_accepted(till, platform_token):
                 path, body, content_type="application/json", headers=operator
             )
         else:
-            response = till.post(path, body)
+            response = till.client.generic(
+                name.split()[0],
+                path,
+                msgspec.json.encode(body),
+                content_type="application/json",
+                headers=till.headers(),
+            )
         if DOORS[name].status == 502:  # it asks KRA, which cannot be reached here
             assert response.status_code == 502, (name, response.content)
             continue

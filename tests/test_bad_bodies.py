@@ -329,7 +329,7 @@ def test_it_onboards_nobody_without_a_real_pin(send, _case, pin):
     assert snapshot() == before
 
 
-SEGMENTS = ["%00", "a%00b", "%0A", "x" * 300, "%F0%9F%98%80", "%20", "..%2F..", "%ff", "a%2Fb"]
+SEGMENTS = ["%00", "a%00b", "%0A", "x" * 300, "%F0%9F%98%80", "%20", "..%2F..", "%ff", "a%2F%2Fb"]
 NAMED = [name for name in DOORS if any(n in name for n in ("{serial}", "{sku}", "{class_id}"))]
 
 

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def stock_at_kra(shop, sku="KETTLE"):
     (row,) = shop.get(f"/api/stock/?sku={sku}").json()["results"]
-    return Decimal(row["levels"][0]["at_kra"])
+    return Decimal(row["levels"][0]["kra_level"])
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def kettles(shop):
     (level,) = next(row for row in rows if row["item"] == "KETTLE")["levels"]
     code = shop.get("/api/items/KETTLE/").json()["code"]
     held = at_kra(shop)
-    return float(level["on_hand"]), held["stock"][code], held["reported"][code]
+    return float(level["level"]), held["stock"][code], held["reported"][code]
 
 
 def test_it_confirms_a_part_and_the_goods_come_in(offered):

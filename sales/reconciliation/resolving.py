@@ -116,7 +116,7 @@ def _is_beyond(case: Difference) -> bool:
     return not lanes.filter(last_number__gte=case.number).exists()
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def _resolve(
     case: Difference, how: str, *, by: str, sides: tuple[Facts | None, Facts | None] | None
 ) -> Difference:
@@ -130,7 +130,7 @@ def _resolve(
     return case
 
 
-@transaction.atomic(durable=True)
+@transaction.atomic
 def _refresh(case: Difference, sides: tuple[Facts | None, Facts | None]) -> None:
     Reconciliation.objects.select_for_update(no_key=True).get(pk=case.run_id)
     _shift(case, sides)
