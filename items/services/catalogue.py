@@ -84,7 +84,14 @@ def sync_items(
     nothing. A change of an item whose message is not built yet joins that message. Opening stock
     is booked at the branch of `device`, or of the registering device.
     """
-    checked = check_rows(company.environment, fill_in(company, rows))
+    return take_over(company, device, fill_in(company, rows))
+
+
+def take_over(
+    company: Company, device: Device | None, rows: Sequence[ItemRow | FaultyRow]
+) -> list[Verdict]:
+    """`sync_items` of rows that are whole: only an item that exists may leave out what it has."""
+    checked = check_rows(company.environment, rows)
     with transaction.atomic():
         counter = lock_registration(company)
         plans = _plan(company, checked)

@@ -117,7 +117,8 @@ def _check(position: int, row: ItemRow | FaultyRow, lists: Lists) -> Checked:
         except Fault as fault:
             checked.problems.append(Problem(name, fault.reason, fault.next_step))
     _check_together(checked, lists)
-    checked.values["tax_letter"] = checked.values.pop("tax", "")
+    if "tax" in checked.values:
+        checked.values["tax_letter"] = checked.values.pop("tax")
     checked.values.pop("sku", None)
     return checked
 

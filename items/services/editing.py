@@ -13,7 +13,7 @@ from items.rows import ItemRow
 from outbox.models import OPEN, Status
 from outbox.services import enqueue, owe
 
-from .catalogue import sync_items
+from .catalogue import take_over
 from .registration import lane_of, lock_registration
 
 COMPOSITION = "item_composition"
@@ -29,13 +29,10 @@ def edit_item(item: Item, changes: dict[str, Any]) -> None:
     # The lock is what keeps a change made at the same time by somebody else.
     lock_registration(item.company)
     fresh = Item.objects.get(pk=item.pk)
-    stored: dict[str, Any] = {
-        "name": fresh.name,
-        "classification": fresh.classification,
-        "tax": fresh.tax_letter,
-        "price": fresh.price,
-    }
-    (verdict,) = sync_items(item.company, None, [ItemRow(sku=fresh.sku, **(stored | changes))])
+    # The class and the tax it has are not judged again: an item whose class KRA has dropped must
+    # still be deactivated.
+    values: dict[str, Any] = {"name": fresh.name, "price": fresh.price} | changes
+    (verdict,) = take_over(item.company, None, [ItemRow(sku=fresh.sku, **values)])
     if verdict.problems:
         raise Invalid("The item is not valid; nothing was changed.", problems=verdict.problems)
 

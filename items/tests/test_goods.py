@@ -41,6 +41,16 @@ def test_a_change_and_a_deactivation_reach_kra(call, registered, deliver, till, 
     assert not Transmission.objects.open().exists()
 
 
+def test_an_item_of_a_dropped_class_can_be_deactivated(call, registered):
+    registered("A")
+    Classification.objects.create(environment="simulator", code="77")
+
+    body = call("patch", "items/A/", {"is_active": False})
+
+    assert (body["is_active"], body["classification"], body["tax"]) == (False, "1000000000", "B")
+    call("patch", "items/A/", {"classification": "88"}, 400)
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
