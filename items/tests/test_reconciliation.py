@@ -2,13 +2,15 @@
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
-from items.models import StockLevel
+from items.models import StockLevel, StockMovement
 from items.services.stock_check import wrong_levels
 
 from .fake_kra import NOTHING, SILENCE, accepted, gateway_refused
 
 pytestmark = pytest.mark.urls("items.tests.urls")
+MIGRATION = "items.migrations.0003_fill_stock_levels"
 
 
 @pytest.fixture
@@ -147,3 +149,18 @@ def test_it_checks_and_repairs_levels_by_command(moved, capsys):
     assert "2 levels set right." in capsys.readouterr().out
     assert wrong_levels() == []
     assert StockLevel.objects.get(branch__code="00").level == 5
+
+
+def test_the_migration_fills_in_what_was_booked_before(moved, book):
+    from importlib import import_module
+
+    book("LATER", "adjustment_in", 1)
+    StockMovement.objects.filter(reference="T-1", type="04").update(state="refused")
+    StockLevel.objects.all().delete()
+
+    with connection.cursor() as cursor:
+        cursor.execute(import_module(MIGRATION).FILL)
+
+    assert wrong_levels() == []
+    rows = StockLevel.objects.order_by("branch__code")
+    assert [(int(one.level), int(one.kra_level)) for one in rows] == [(6, 5), (0, 0)]
