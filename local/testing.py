@@ -17,4 +17,10 @@ def main(argv: Sequence[str]) -> int:
 
 
 def run_pytest(argv: Sequence[str], servers: Mapping[str, str]) -> int:
-    return run_foreground([*PYTEST, *argv], env=scratch_environment(servers))
+    return run_foreground([*PYTEST, *spread(argv), *argv], env=scratch_environment(servers))
+
+
+def spread(argv: Sequence[str]) -> list[str]:
+    """The whole suite over the cores; what somebody names himself runs as he says."""
+    names_files = any(not arg.startswith("-") for arg in argv if "slow" not in arg)
+    return [] if names_files or "-n" in argv else ["-n", "auto", "--maxprocesses", "4"]
