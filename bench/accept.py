@@ -107,7 +107,7 @@ def forget_sales(world: World) -> None:
     """What was accepted here is never sent: take it away again."""
     connection = connect(world.env["DATABASE_URL"])
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE sales_receipt, sales_invoiceline, sales_invoice")
+        cursor.execute("TRUNCATE sales_receipt, sales_invoiceline, sales_invoice CASCADE")
         cursor.execute("DELETE FROM outbox_transmission WHERE kind = 'sale'")
         cursor.execute("VACUUM ANALYZE outbox_transmission")
     connection.close()
