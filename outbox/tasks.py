@@ -4,6 +4,7 @@ import logging
 import time
 
 from celery import shared_task
+from celery.worker import state
 from django.conf import settings
 
 from devices.calls import HostNotConfigured, exchange
@@ -27,9 +28,15 @@ def drain_lane(lane_id: int) -> None:
     while drain(lane_id, until=time.monotonic() + settings.OUTBOX_SLICE_SECONDS):
         if not due_lanes().filter(pk=lane_id).exists():
             return
-        if doorbell.is_anybody_waiting():
+        if doorbell.is_anybody_waiting() or is_stopping():
             doorbell.ring(lane_id, priority=doorbell.BACKLOG)
             return
+
+
+def is_stopping() -> bool:
+    """Whether this worker was asked to leave: a long backlog must not hold it up."""
+    asked = (state.should_stop, state.should_terminate)
+    return any(each is not None and each is not False for each in asked)
 
 
 @shared_task(expires=30)

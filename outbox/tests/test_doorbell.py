@@ -281,6 +281,22 @@ def test_a_worker_whose_slice_is_over_goes_behind_those_who_wait(
     assert bell.rings == [(lane.pk, BACKLOG)]
 
 
+def test_a_worker_that_was_asked_to_leave_hands_its_lane_on(
+    lane, debt, bell, kra, settings, monkeypatch
+):
+    settings.OUTBOX_SLICE_SECONDS = 0.0
+    monkeypatch.setattr("outbox.doorbell.is_anybody_waiting", lambda: False)
+    # What Celery writes on SIGTERM: the exit code.
+    monkeypatch.setattr("celery.worker.state.should_stop", 0)
+    debt("R-1"), debt("R-2")
+    kra.script(signed())
+
+    drain_lane(lane.pk)
+
+    assert kra.asked == ["sales_save"]
+    assert bell.rings == [(lane.pk, BACKLOG)]
+
+
 def test_whoever_has_rung_waits_until_a_worker_takes_it(bell):
     redis_ = doorbell._connection()
     for queue in doorbell.QUEUES:
