@@ -1,7 +1,10 @@
 """Where things are kept. Nothing here creates a folder by being imported."""
 
+import contextlib
 import hashlib
 import os
+import secrets
+import shutil
 import stat
 from pathlib import Path
 
@@ -11,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".local"
 LOGS = STATE / "logs"
 SHARED_TEMP = Path("/var/tmp")
+CHECKOUT_ID = "checkout.id"
 
 
 def state_folder() -> Path:
@@ -24,12 +28,37 @@ def cluster_home(*, root: Path = ROOT, is_root: bool | None = None) -> Path:
     """The folder PostgreSQL lives in.
 
     PostgreSQL refuses to run as root, and the account it gets instead may not be able to walk
-    to the checkout (/root is 0700). As root it therefore lives outside, keyed by the checkout.
+    to the checkout (/root is 0700). As root it therefore lives outside, keyed by the checkout's
+    path and id: a fresh clone at a path that was in use finds no database it has no keys for.
     """
     if not (os.geteuid() == 0 if is_root is None else is_root):
         return state_folder()
-    key = hashlib.sha256(str(root).encode()).hexdigest()[:12]
-    return _own_folder(SHARED_TEMP / f"etims-{key}")
+    path = str(root)
+    key = hashlib.sha256(f"{path}\n{_checkout_id()}".encode()).hexdigest()[:12]
+    folder = SHARED_TEMP / f"etims-{key}"
+    if not folder.exists():
+        _remove_homes_of(path)
+    home = _own_folder(folder)
+    (home / "checkout").write_text(path)
+    return home
+
+
+def _checkout_id() -> str:
+    file = state_folder() / CHECKOUT_ID
+    if not file.exists():
+        draft = file.with_suffix(f".{os.getpid()}")
+        draft.write_text(secrets.token_hex(8))
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, file)  # at once or not at all: two commands may start together
+        draft.unlink()
+    return file.read_text()
+
+
+def _remove_homes_of(path: str) -> None:
+    """Remove what a checkout that was at `path` before this one left outside."""
+    for note in SHARED_TEMP.glob("etims-*/checkout"):
+        if note.parent.lstat().st_uid == os.geteuid() and note.read_text() == path:
+            shutil.rmtree(note.parent)
 
 
 def _own_folder(folder: Path) -> Path:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from local import lock
 from local.console import say
-from local.paths import ROOT, cluster_home, state_folder
+from local.paths import CHECKOUT_ID, ROOT, cluster_home, state_folder
 from local.servers import SCRATCH_PREFIX, sweep
 
-KEPT = ("install.lock", lock.LOCK_FILE)
+KEPT = ("install.lock", "checkout", CHECKOUT_ID, lock.LOCK_FILE)
 
 
 def main(argv: Sequence[str]) -> int:

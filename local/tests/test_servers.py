@@ -98,6 +98,21 @@ def test_it_keeps_root_s_cluster_outside_the_checkout(tmp_path, monkeypatch):
     assert home.stat().st_mode & 0o777 == 0o755
 
 
+def test_it_gives_a_fresh_clone_no_database_of_the_checkout_before_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "SHARED_TEMP", tmp_path)
+    monkeypatch.setattr(paths, "STATE", tmp_path / "first")
+    former = paths.cluster_home(is_root=True)
+    other = paths.cluster_home(root=Path("/elsewhere"), is_root=True)
+    assert paths.cluster_home(is_root=True) == former
+
+    monkeypatch.setattr(paths, "STATE", tmp_path / "second")
+    fresh = paths.cluster_home(is_root=True)
+
+    assert fresh != former
+    assert not former.exists()
+    assert other.exists()
+
+
 def test_it_distrusts_a_folder_others_can_write(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "SHARED_TEMP", tmp_path)
     paths.cluster_home(is_root=True).chmod(0o777)
