@@ -5,7 +5,8 @@ from datetime import timedelta
 from typing import Any, cast
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, TextField
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed, Throttled
@@ -18,7 +19,8 @@ from .throttling import TokenThrottle
 
 LAST_USED_EVERY = timedelta(minutes=1)
 AS_KNOWN = """
-    SELECT token.scopes, token.expires_at, token.device_id FROM companies_apitoken token
+    SELECT token.scopes, token.expires_at, token.device_id, company.xmin::text
+    FROM companies_apitoken token
     LEFT JOIN companies_company company ON company.id = token.company_id
     WHERE token.id = $1 AND token.revoked_at IS NULL AND company.is_active IS NOT FALSE
 """
@@ -66,18 +68,19 @@ class TokenAuthentication(BaseAuthentication):
         self.cache[digest] = (time.monotonic() + settings.API_TOKEN_CACHE_SECONDS, token)
         return token
 
-    def _load(self, digest: str) -> ApiToken:
+    def _load(self, digest: str) -> Any:
         rows: Any = ApiToken.objects.usable().select_related("company")
-        token: ApiToken | None = rows.filter(hash=digest).first()
+        version = RawSQL('"companies_company"."xmin"::text', [], output_field=TextField())
+        token: Any = rows.annotate(company_version=version).filter(hash=digest).first()
         if token is None:
             raise AuthenticationFailed("The token is unknown, expired or revoked.")
         self._note_use(token)
         return token
 
-    def _is_as_known(self, token: ApiToken) -> bool:
+    def _is_as_known(self, token: Any) -> bool:
         """Nothing about the token or its company has changed: it need not be loaded again."""
-        seen = sql.fetch_all(AS_KNOWN, [token.pk])
-        if not seen or tuple(seen[0]) != (token.scopes, token.expires_at, token.device_id):
+        known = (token.scopes, token.expires_at, token.device_id, token.company_version)
+        if sql.fetch_all(AS_KNOWN, [token.pk]) != [known]:
             return False
         self._note_use(token)
         return True

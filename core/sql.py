@@ -1,8 +1,8 @@
-"""Statements by hand, for the two paths that every sale takes: accept and deliver.
+"""Statements by hand, for what every request and every message runs: who asks, accept, deliver.
 
 Composing the same SQL anew costs Django, and planning it anew costs PostgreSQL, more than running
 it does (docs/adr/0009-prepared-statements.md). These are prepared on the server, once per
-connection. Everything off those two paths uses the ORM. Parameters are written $1, $2, ….
+connection. Everything else uses the ORM. Parameters are written $1, $2, ….
 """
 
 from collections.abc import Sequence

@@ -25,12 +25,19 @@ log = logging.getLogger(__name__)
 def drain_lane(lane_id: int) -> None:
     """Drain slice by slice; as soon as others wait, a lane with more to do goes behind them."""
     doorbell.answered(lane_id)
-    while drain(lane_id, until=time.monotonic() + settings.OUTBOX_SLICE_SECONDS):
-        if not due_lanes().filter(pk=lane_id).exists():
+    has_rested = False
+    until = time.monotonic() + settings.OUTBOX_SLICE_SECONDS
+    while drain(lane_id, until=until, stop=is_stopping):
+        rests = time.monotonic() < until and not is_stopping()
+        # Due although it rested: something came while the lease was given back. Twice over, the
+        # lane is held up by what only the next sweep can judge.
+        if not due_lanes().filter(pk=lane_id).exists() or (rests and has_rested):
             return
-        if doorbell.is_anybody_waiting() or is_stopping():
+        if not rests and (is_stopping() or doorbell.is_anybody_waiting()):
             doorbell.ring(lane_id, priority=doorbell.BACKLOG)
             return
+        has_rested = rests
+        until = time.monotonic() + settings.OUTBOX_SLICE_SECONDS
 
 
 def is_stopping() -> bool:

@@ -103,6 +103,20 @@ def test_a_company_that_is_switched_off_is_out(api, alpha, settings):
     assert operator.get("/api/companies/").status_code == 200
 
 
+def test_a_change_of_the_company_is_seen_behind_a_token_that_did_not_change(api, alpha, settings):
+    settings.API_TOKEN_CACHE_SECONDS = 0.0
+    client = api(alpha)
+    assert client.get(BRANCHES).status_code == 200
+
+    with transaction.atomic():  # one of its own, as in another process
+        Company.objects.filter(pk=alpha.pk).update(trade_name="Mpya")
+
+    assert client.get(BRANCHES).status_code == 200
+    ((_, token),) = TokenAuthentication.cache.values()
+    assert token.company is not None
+    assert token.company.trade_name == "Mpya"
+
+
 def test_the_cache_does_not_grow_for_ever(api, alpha):
     far = 10.0**12
     TokenAuthentication.cache.update({str(n): (far, ApiToken()) for n in range(10_001)})

@@ -2,17 +2,21 @@
 
 import socket
 import time
+import uuid
 from datetime import timedelta
+from unittest.mock import create_autospec
 
 import pytest
 import redis
+from celery import Celery
 from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from devices.models import Device
 from devices.tests.fake_kra import signed
-from outbox import doorbell
+from etims_integration import celery
+from outbox import doorbell, tasks
 from outbox.doorbell import BACKLOG, FRESH, answered, ring
 from outbox.models import Breaker, Lane, Transmission
 from outbox.services import enqueue, enqueue_many, owe
@@ -281,11 +285,7 @@ def test_a_worker_whose_slice_is_over_goes_behind_those_who_wait(
     assert bell.rings == [(lane.pk, BACKLOG)]
 
 
-def test_a_worker_that_was_asked_to_leave_hands_its_lane_on(
-    lane, debt, bell, kra, settings, monkeypatch
-):
-    settings.OUTBOX_SLICE_SECONDS = 0.0
-    monkeypatch.setattr("outbox.doorbell.is_anybody_waiting", lambda: False)
+def test_a_worker_that_was_asked_to_leave_hands_its_lane_on(lane, debt, bell, kra, monkeypatch):
     # What Celery writes on SIGTERM: the exit code.
     monkeypatch.setattr("celery.worker.state.should_stop", 0)
     debt("R-1"), debt("R-2")
@@ -293,8 +293,38 @@ def test_a_worker_that_was_asked_to_leave_hands_its_lane_on(
 
     drain_lane(lane.pk)
 
-    assert kra.asked == ["sales_save"]
+    assert kra.asked == ["sales_save"], "it leaves in the middle of a slice"
     assert bell.rings == [(lane.pk, BACKLOG)]
+
+
+def test_a_lane_that_is_due_and_rests_all_the_same_is_left_to_the_sweep(
+    lane, debt, bell, monkeypatch
+):
+    debt("R-1")
+    drain = create_autospec(tasks.drain, return_value=True)
+    monkeypatch.setattr(tasks, "drain", drain)
+
+    drain_lane(lane.pk)
+
+    assert drain.call_count == 2, "once more for what came meanwhile; no busy loop"
+    assert bell.rings == []
+
+
+@pytest.mark.parametrize(("_case", "priority"), [("fresh", FRESH), ("backlog", BACKLOG)])
+def test_it_looks_where_celery_puts_what_was_rung(bell, settings, _case, priority):
+    # A queue of this test's own, treated as the real one is: other tests ring as well.
+    own = f"test-{uuid.uuid4()}"
+    real = celery.app.conf
+    app = Celery(broker=settings.REDIS_URL)
+    app.conf.update(task_default_queue=own, broker_transport_options=real.broker_transport_options)
+    app.send_task("outbox.tasks.drain_lane", args=[1], priority=priority)
+
+    redis_ = doorbell._connection()
+    filled = [queue for queue in doorbell.QUEUES if redis_.llen(queue.replace("celery", own))]
+
+    assert len(filled) == 1
+    assert real.task_default_queue == "celery"
+    redis_.delete(filled[0].replace("celery", own))
 
 
 def test_whoever_has_rung_waits_until_a_worker_takes_it(bell):
