@@ -16,7 +16,7 @@ from kombu.exceptions import OperationalError
 from devices.models import Device
 from devices.tests.fake_kra import signed
 from etims_integration import celery
-from outbox import doorbell, tasks
+from outbox import delivery, doorbell
 from outbox.doorbell import BACKLOG, FRESH, answered, ring
 from outbox.models import Breaker, Lane, Transmission
 from outbox.services import enqueue, enqueue_many, owe
@@ -301,8 +301,8 @@ def test_a_lane_that_is_due_and_rests_all_the_same_is_left_to_the_sweep(
     lane, debt, bell, monkeypatch
 ):
     debt("R-1")
-    drain = create_autospec(tasks.drain, return_value=True)
-    monkeypatch.setattr(tasks, "drain", drain)
+    drain = create_autospec(delivery.drain, return_value=True)
+    monkeypatch.setattr("outbox.tasks.drain", drain)
 
     drain_lane(lane.pk)
 
