@@ -4,7 +4,7 @@ import gc
 import os
 from typing import Any
 
-bind = os.environ.get("BIND", "0.0.0.0:8000")
+bind = os.environ.get("BIND") or f"0.0.0.0:{os.environ.get('PORT', '8000')}"
 worker_class = "gthread"
 # Requests mostly wait, for PostgreSQL or (Prefer: wait) for KRA: threads wait cheaply.
 workers = int(os.environ.get("WEB_WORKERS", "2"))
@@ -21,7 +21,7 @@ max_requests = int(os.environ.get("WEB_MAX_REQUESTS", "20000"))
 max_requests_jitter = max_requests // 10
 
 # The heartbeat file on a slow disk would look like a hung worker.
-worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 control_socket_disable = True
 # The proxy writes the access log; ACCESS_LOG=- has one written here too.
 accesslog = os.environ.get("ACCESS_LOG") or None

@@ -23,6 +23,7 @@ SOURCES = {
 OPTIONS = (
     *("--quiet", "--universal", "--generate-hashes", "--no-header", "--no-annotate"),
     *("--python-version", "3.11"),  # the oldest supported; newer ones would drop its markers
+    *("--only-binary", ":all:"),  # a bare machine, and the image, have no compiler
 )
 # What uv says when the registry could not be asked, as opposed to having answered no.
 OFFLINE = ("error sending request", "failed to fetch", "dns error", "network connectivity")
