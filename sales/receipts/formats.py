@@ -7,7 +7,7 @@ import msgspec
 
 from core.errors import DomainError, Problem
 
-from . import qr, text
+from . import html, qr, text
 from .document import ReceiptDocument
 
 
@@ -47,6 +47,7 @@ def render_json(document: ReceiptDocument) -> bytes:
 TABLE = (
     Format("txt", "text/plain", text.render, is_print=True, charset="utf-8"),
     Format("txt58", "text/plain", text.render_58, is_print=True, charset="utf-8"),
+    Format("html", "text/html", html.render, is_print=True, charset="utf-8"),
     # Data: it becomes a print when the till names one with print_id.
     Format("json", "application/json", render_json, is_print=False),
     Format("svg", "image/svg+xml", qr.render_svg, is_print=False),
