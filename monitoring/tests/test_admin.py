@@ -25,6 +25,7 @@ from sales.models import (
     ReconciledDay,
     Reconciliation,
 )
+from sales.receipts.printing import note_page_view
 from sales.registers.services import save_record
 
 pytestmark = pytest.mark.django_db
@@ -72,6 +73,7 @@ def everything(alpha, operator, sell, make_call, owe):
     )
     add_purchase(alpha)
     add_difference(invoice)
+    note_page_view(invoice)
     add_lists()
     StockLevel.objects.create(branch=invoice.branch, item=Item.objects.get(), level=-2)
     return alpha
