@@ -22,6 +22,7 @@ from sales.models import (
     InvoiceLine,
     PinRecord,
     Receipt,
+    ReceiptPrint,
     ReconciledDay,
     Reconciliation,
 )
@@ -31,7 +32,7 @@ from sales.registers.services import save_record
 pytestmark = pytest.mark.django_db
 SHOWN = [
     *(Company, Branch, Member, ApiToken, Device, SigningKey, Call),
-    *(Lane, Transmission, Breaker, Invoice, Receipt),
+    *(Lane, Transmission, Breaker, Invoice, Receipt, ReceiptPrint),
     *(Purchase, RememberedMatch, SyncMark),
     *(Reconciliation, Difference),
     *(TaxRate, Notice, StockLevel),

@@ -139,6 +139,7 @@ def test_long_names_are_never_cut(signed, device):
 
 def size_of(selector, style):
     found = re.search(rf"{re.escape(selector)} {{ [^}}]*?font(?:-size)?: ([\d.]+)", style)
+    assert found
     return float(found[1])
 
 
