@@ -8,6 +8,7 @@ from . import (
     devices,
     lists,
     outbox,
+    prints,
     purchases,
     reconciliation,
     registers,
@@ -16,6 +17,6 @@ from . import (
 )  # fmt: skip
 
 __all__ = [
-    "companies", "devices", "lists", "outbox", "purchases", "reconciliation", "registers", "sales",
-    "stock",
+    "companies", "devices", "lists", "outbox", "prints", "purchases", "reconciliation", "registers",
+    "sales", "stock",
 ]  # fmt: skip
