@@ -84,6 +84,12 @@ DOORS = {
     "GET /health/live/": Door("everybody"),
     "GET /health/ready/": Door("everybody"),
     "POST /api/company/onboard/": Door("operator", (Scope.PLATFORM,), ONBOARD, 201),
+    "GET /api/company/branding/": Door("own", OFFICE, by_device=False),
+    "PATCH /api/company/branding/": own(Scope.COMPANY_WRITE, {"language": "sw"}, 200),
+    # No logo is there, and JSON is no picture.
+    "GET /api/company/branding/logo/": Door("own", OFFICE, status=404, by_device=False),
+    "PUT /api/company/branding/logo/": own(Scope.COMPANY_WRITE, {}, 415),
+    "DELETE /api/company/branding/logo/": own(Scope.COMPANY_WRITE, None, 200),
     "GET /api/companies/": Door(
         "list", (Scope.COMPANY_WRITE, *REPORTERS), by_device=False
     ),
