@@ -10,6 +10,7 @@ from .invoices import (
     State,
     public_token,
 )
+from .prints import ORIGINALS, Label, ReceiptPrint
 from .reconciliation import (
     Difference,
     HeldDocument,
@@ -22,6 +23,7 @@ from .registers import BranchRecord, BranchUser, Customer, Insurance, PinRecord
 
 __all__ = [
     "LETTERS",
+    "ORIGINALS",
     "PUBLIC_STATUS",
     "Difference",
     "HeldDocument",
@@ -33,7 +35,9 @@ __all__ = [
     "Invoice",
     "InvoiceLine",
     "Kind",
+    "Label",
     "Receipt",
+    "ReceiptPrint",
     "ReconciledDay",
     "Reconciliation",
     "Stage",
