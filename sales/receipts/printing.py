@@ -17,6 +17,7 @@ from django.utils import timezone
 from core.errors import Conflict, Problem
 from sales.models import ORIGINALS, Invoice, Kind, Label, ReceiptPrint
 
+from .branding import branding_for
 from .document import ReceiptDocument, build, signed_receipt
 from .formats import Format
 from .words import Language
@@ -118,7 +119,8 @@ def document_of(
     invoice: Invoice, label: Label, language: Language | None = None
 ) -> ReceiptDocument:
     """Every receipt that leaves the house is built here: what a company adds to it comes in."""
-    return build(invoice, label=label, language=language)
+    branding = branding_for(invoice.company_id)
+    return build(invoice, label=label, branding=branding, language=language)
 
 
 def _made(invoice: Invoice, label: Label, wanted: Wanted) -> Handed:
