@@ -42,7 +42,13 @@ def _driver(dots: int) -> Any:
     # Without a width it would write a complaint to standard output with every picture.
     media = {"media": {"width": {"mm": "Unknown", "pixels": dots}}}
     profile = type("Profile", (generic,), {"profile_data": generic.profile_data | media})
-    return lambda: Dummy(profile=profile())
+
+    def build() -> Any:
+        printer = Dummy()
+        printer.profile = profile()
+        return printer
+
+    return build
 
 
 def printable(text: str) -> str:
