@@ -182,6 +182,11 @@ DOORS = {
     "POST /api/invoices/{id}/correct/": Door("object", WRITE, CORRECTION, 202),
     "POST /api/invoices/{id}/void/": Door("object", WRITE, REASON),
     "POST /api/invoices/{id}/retry/": Door("object", WRITE, {}, 202, names={"id": "waiting"}),
+    # No mail server is known here.
+    "GET /api/invoices/{id}/email/": Door("object", SEEN, names={"id": "signed"}),
+    "POST /api/invoices/{id}/email/": Door(
+        "object", WRITE, {"address": "buyer@example.com"}, 409, names={"id": "signed"}
+    ),
     "GET /api/invoices/{id}/receipt/": Door(
         "object", (Scope.SALES_READ, *WRITE), names={"id": "signed"}
     ),
