@@ -202,6 +202,13 @@ def page_not_found(request: HttpRequest, exception: Exception | None = None) -> 
     return _json(404, "not_found", "There is nothing at this address.")
 
 
+def too_many_requests(message: str, *, retry_after_s: int = 60) -> HttpResponse:
+    """For pages outside the API; its own endpoints raise Throttled."""
+    response = _json(429, "throttled", message)
+    response["Retry-After"] = str(retry_after_s)
+    return response
+
+
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _json(400, "bad_request", "The request could not be understood.")
 

@@ -2,7 +2,7 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from sales.pages import ReceiptPage
+from sales.pages import OwnCode, ReceiptPage
 
 # What every sale asks for comes first.
 urlpatterns = [
@@ -15,6 +15,8 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("r/<str:token>/", ReceiptPage.as_view(), name="receipt-page"),
+    path("r/<str:token>/qr.svg", OwnCode.as_view()),
+    path("r/<str:token>/qr.png", OwnCode.as_view(as_png=True)),
     path("", include("monitoring.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -104,6 +104,7 @@ class Links(Struct):
     self: str
     receipt: str
     public: Annotated[str, Meta(description="For the buyer: pending now, the receipt once signed.")]
+    qr: Annotated[str, Meta(description="The public link as a QR code; .png for .svg works, too.")]
 
 
 class CallOutput(Struct):
@@ -271,7 +272,8 @@ def trouble_of(invoice: Invoice) -> Trouble | None:
 
 def links_of(invoice: Invoice) -> Links:
     own = f"/api/invoices/{invoice.pk}/"
-    return Links(self=own, receipt=f"{own}receipt/", public=invoice.public_url)
+    public = invoice.public_url
+    return Links(self=own, receipt=f"{own}receipt/", public=public, qr=f"{public}qr.svg")
 
 
 def _is_late(invoice: Invoice) -> bool:

@@ -190,6 +190,16 @@ DOORS = {
     "GET /api/invoices/{id}/receipt/": Door(
         "object", (Scope.SALES_READ, *WRITE), names={"id": "signed"}
     ),
+    "GET /api/invoices/{id}/receipt.{suffix}": Door(
+        "object", (Scope.SALES_READ, *WRITE), names={"id": "signed"}
+    ),
+    # None of it was printed.
+    "POST /api/invoices/{id}/receipt/spoiled/": Door(
+        "object", WRITE, REASON, 409, names={"id": "signed"}
+    ),
+    "GET /api/invoices/{id}/prints/": Door("object", REPORTERS, names={"id": "signed"}),
+    "POST /api/sales/proforma/": Door("object", WRITE, SALE),
+    "POST /api/sales/proforma.{suffix}": Door("object", WRITE, SALE),
     "GET /api/reconciliations/": Door("list", (Scope.REPORTS_READ,)),
     "POST /api/reconciliations/": Door("object", BOOKS, PERIOD, 202),
     "GET /api/reconciliations/month/": Door("own", (Scope.REPORTS_READ,), by_device=False),
@@ -240,6 +250,7 @@ class World:
             "class_id": "99",
             "id": kind,
             "number": 9,
+            "suffix": "txt",
         }
         values |= door.names
         values["id"] = self.things.get(values["id"], "")

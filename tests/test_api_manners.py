@@ -352,7 +352,7 @@ def test_it_answers_head_as_get_without_a_body(till):
 def test_it_answers_options_everywhere(till):
     for name in DOORS:
         path = name.split()[1].format(
-            id=1, serial="dvcv1130", sku="KETTLE", class_id="04", number=9
+            id=1, serial="dvcv1130", sku="KETTLE", class_id="04", number=9, suffix="txt"
         )
         response = till.client.options(path, headers=till.headers())
         assert response.status_code in (200, 405), path

@@ -356,7 +356,7 @@ def test_it_finds_nothing_under_an_odd_id(alpha, key):
         method, path = name.split()
         response = Client().generic(
             method,
-            path.format(id=key, number=9),
+            path.format(id=key, number=9, suffix="txt"),
             msgspec.json.encode(DOORS[name].body or {}),
             "application/json",
             headers=alpha.shop.headers(),

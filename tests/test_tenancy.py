@@ -25,7 +25,8 @@ LOCKED = [name for name, door in DOORS.items() if door.behind != "everybody"]
 COMPANYS = [name for name in LOCKED if DOORS[name].behind != "operator"]
 BY_DEVICE = [name for name in COMPANYS if DOORS[name].by_device]
 # The documentation, the buyer's page and the admin's own pages have other tests.
-ELSEWHERE = {"/api/schema/", "/api/docs/", "/r/{token}/", "/admin/"}
+PAGES = {"/r/{token}/", "/r/{token}/qr.svg", "/r/{token}/qr.png"}
+ELSEWHERE = {"/api/schema/", "/api/docs/", "/admin/", *PAGES}
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def addresses(resolver: Any, prefix: str = "/") -> Iterator[str]:
         if isinstance(entry, URLResolver) and path != "/admin/":
             yield from addresses(entry, path)
         elif isinstance(entry, URLPattern | URLResolver):
-            for name in ("pk", "serial", "sku", "class_id", "token", "number"):
+            for name in ("pk", "serial", "sku", "class_id", "token", "number", "suffix"):
                 for kind in ("int", "str", "path"):
                     path = path.replace(f"<{kind}:{name}>", f"{{{name}}}".replace("pk", "id"))
             yield path

@@ -141,15 +141,16 @@ def build(
     label: Label,
     branding: Branding | None = None,
     language: Language | None = None,
+    lines: Sequence[InvoiceLine] | None = None,
 ) -> ReceiptDocument:
-    """The receipt of a sale, of a credit note, or of an unsaved basket (PS).
+    """The receipt of a sale, of a credit note, or of a basket that brings its lines (PS).
 
     Raises NotSigned: but for training and proforma nothing is printed before KRA's signature (R1).
     """
     branding = branding or Branding()
     language = language or branding.language
     receipt = None if label in _NEVER_SENT else signed_receipt(invoice)
-    lines: Sequence[InvoiceLine] = list(invoice.lines.all())
+    lines = list(invoice.lines.all()) if lines is None else lines
     words, sign = WORDS[language], -1 if label.is_credit else 1
     return ReceiptDocument(
         label=label,

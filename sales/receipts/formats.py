@@ -7,7 +7,7 @@ import msgspec
 
 from core.errors import DomainError, Problem
 
-from . import escpos, qr, text
+from . import escpos, html, qr, text
 from .document import ReceiptDocument
 from .pdf import papers
 
@@ -48,6 +48,7 @@ def render_json(document: ReceiptDocument) -> bytes:
 TABLE = (
     Format("txt", "text/plain", text.render, is_print=True, charset="utf-8"),
     Format("txt58", "text/plain", text.render_58, is_print=True, charset="utf-8"),
+    Format("html", "text/html", html.render, is_print=True, charset="utf-8"),
     # Without a number: the paper of the company's branding. 210 mm is A4.
     Format("pdf", "application/pdf", papers.render, is_print=True),
     Format("pdf210", "application/pdf", papers.render_a4, is_print=True),

@@ -7,6 +7,7 @@ been printed. Whether the answer arrived nobody here can know. So a till names i
 said to be so, by name and with a reason; then the next print is the original.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,7 +16,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from core.errors import Conflict, Problem
-from sales.models import ORIGINALS, Invoice, Kind, Label, ReceiptPrint
+from sales.models import ORIGINALS, Invoice, InvoiceLine, Kind, Label, ReceiptPrint
 
 from .branding import branding_for
 from .document import ReceiptDocument, build, signed_receipt
@@ -72,11 +73,13 @@ def hand_out(invoice: Invoice, wanted: Wanted) -> Handed:
         return _made(invoice, _recorded(invoice, wanted), wanted)
 
 
-def hand_out_proforma(basket: Invoice, wanted: Wanted) -> Handed:
+def hand_out_proforma(basket: Invoice, lines: Sequence[InvoiceLine], wanted: Wanted) -> Handed:
     """The receipt of what is not sold (PS): on record with its amount, never sent to KRA."""
-    with transaction.atomic():
+    document = document_of(basket, Label.PROFORMA, wanted.language, lines)
+    body = wanted.format.render(document)
+    if wanted.is_print:
         _record(basket, wanted, Label.PROFORMA)
-        return _made(basket, Label.PROFORMA, wanted)
+    return Handed(Label.PROFORMA, body)
 
 
 def note_page_view(invoice: Invoice) -> None:
@@ -116,11 +119,14 @@ def copy_label(invoice: Invoice) -> Label:
 
 
 def document_of(
-    invoice: Invoice, label: Label, language: Language | None = None
+    invoice: Invoice,
+    label: Label,
+    language: Language | None = None,
+    lines: Sequence[InvoiceLine] | None = None,
 ) -> ReceiptDocument:
     """Every receipt that leaves the house is built here: what a company adds to it comes in."""
     branding = branding_for(invoice.company_id)
-    return build(invoice, label=label, branding=branding, language=language)
+    return build(invoice, label=label, branding=branding, language=language, lines=lines)
 
 
 def _made(invoice: Invoice, label: Label, wanted: Wanted) -> Handed:

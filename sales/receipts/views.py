@@ -18,7 +18,7 @@ from sales.models import ReceiptPrint
 from sales.schemas import PreviewInput
 from sales.views import SALE_EXAMPLE, AnyAccept, selling_device, visible_invoice
 
-from . import formats, printing
+from . import formats, html, printing
 from .printing import Handed, Wanted
 from .schemas import PrintOutput, PrintsOutput, SpoiledInput
 from .words import LANGUAGES, Language
@@ -151,8 +151,8 @@ def _proforma(request: Request, suffix: str) -> HttpResponse:
     acceptance.check_device(device)
     basket = read_basket(device.company, data, branch_id=device.branch_id)
     invoice = acceptance.new_invoice(device, data, basket, reference=data.reference)
-    acceptance.remember_parts(invoice, acceptance.new_lines(basket))
-    return _answer(printing.hand_out_proforma(invoice, wanted), wanted, data.reference)
+    handed = printing.hand_out_proforma(invoice, acceptance.new_lines(basket), wanted)
+    return _answer(handed, wanted, data.reference)
 
 
 def _answer(handed: Handed, wanted: Wanted, name: str) -> HttpResponse:
@@ -166,6 +166,8 @@ def _answer(handed: Handed, wanted: Wanted, name: str) -> HttpResponse:
             # What was the original once is a copy the next time.
             "Cache-Control": "no-store",
             "Vary": "Accept",
+            "Content-Security-Policy": html.POLICY,
+            "X-Content-Type-Options": "nosniff",
         },
     )
 

@@ -38,6 +38,9 @@ class Words:
 
     buyer_pin: str
     buyer: str
+    description: str
+    price: str
+    amount: str
     discount: str
     items: str
     scan: str
@@ -50,6 +53,9 @@ class Words:
 ENGLISH = Words(
     buyer_pin="Buyer PIN",
     buyer="Buyer",
+    description="Description",
+    price="Unit price × quantity",
+    amount="Amount",
     discount="discount",
     items="ITEMS NUMBER",
     scan="Scan to check this receipt with KRA",
@@ -68,6 +74,9 @@ ENGLISH = Words(
 KISWAHILI = Words(
     buyer_pin="PIN ya mnunuzi",
     buyer="Mnunuzi",
+    description="Maelezo",
+    price="Bei × idadi",
+    amount="Kiasi",
     discount="punguzo",
     items="ITEMS NUMBER",
     scan="Changanua ili kuthibitisha risiti hii na KRA",
