@@ -101,7 +101,9 @@ def _about(invoice: Invoice, promise: Promise, language: Language) -> dict[str, 
         "seller": invoice.company.trade_name or invoice.company.name,
         "total": f"KES {invoice.total:,.2f}",
         "newer": _newer(invoice),
-        "code": html.picture(invoice.public_url, title=captions["this_page"]),
+        "code": html.picture(invoice.public_url, title=captions["this_page"])
+        if promise.refresh_s
+        else "",
         "languages": {"en": "English", "sw": "Kiswahili"},
     }
 

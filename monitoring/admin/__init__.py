@@ -10,6 +10,7 @@ from . import (
     emails,
     lists,
     outbox,
+    prints,
     purchases,
     reconciliation,
     registers,
@@ -18,6 +19,6 @@ from . import (
 )  # fmt: skip
 
 __all__ = [
-    "branding", "companies", "devices", "emails", "lists", "outbox", "purchases",
+    "branding", "companies", "devices", "emails", "lists", "outbox", "prints", "purchases",
     "reconciliation", "registers", "sales", "stock",
 ]  # fmt: skip

@@ -22,15 +22,17 @@ from sales.models import (
     InvoiceLine,
     PinRecord,
     Receipt,
+    ReceiptPrint,
     ReconciledDay,
     Reconciliation,
 )
+from sales.receipts.printing import note_page_view
 from sales.registers.services import save_record
 
 pytestmark = pytest.mark.django_db
 SHOWN = [
     *(Company, Branch, Member, ApiToken, Device, SigningKey, Call),
-    *(Lane, Transmission, Breaker, Invoice, Receipt),
+    *(Lane, Transmission, Breaker, Invoice, Receipt, ReceiptPrint),
     *(Purchase, RememberedMatch, SyncMark),
     *(Reconciliation, Difference),
     *(TaxRate, Notice, StockLevel),
@@ -72,6 +74,7 @@ def everything(alpha, operator, sell, make_call, owe):
     )
     add_purchase(alpha)
     add_difference(invoice)
+    note_page_view(invoice)
     add_lists()
     StockLevel.objects.create(branch=invoice.branch, item=Item.objects.get(), level=-2)
     return alpha

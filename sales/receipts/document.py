@@ -165,7 +165,7 @@ def build(
         buyer=_buyer(invoice),
         lines=tuple(_line(line, sign) for line in lines),
         sums=_sums(invoice, sign),
-        payments=(Sum(_payment(invoice, words), Amount(sign * invoice.total)),),
+        payments=(Sum(_payment(invoice, words), _turned(sign, invoice.total)),),
         items_number=len(lines),
         taxes=_taxes(invoice, lines, sign),
         scu=_scu(receipt, label) if receipt else None,
@@ -228,9 +228,14 @@ def _line(line: InvoiceLine, sign: int) -> Line:
         name=line.name,
         unit_price=Amount(line.unit_price),
         quantity=_plain(line.quantity),
-        amount=Amount(sign * line.supply, mark),
-        discount=Amount(-sign * line.discount, mark) if line.discount else None,
+        amount=_turned(sign, line.supply, mark),
+        discount=_turned(-sign, line.discount, mark) if line.discount else None,
     )
+
+
+def _turned(sign: int, value: Decimal, mark: str = "") -> Amount:
+    """By minus, not by a product: that knows a negative zero."""
+    return Amount(value if sign > 0 else -value, mark)
 
 
 def _mark(line: InvoiceLine) -> str:
@@ -245,7 +250,7 @@ def _sums(invoice: Invoice, sign: int) -> tuple[Sum, ...]:
         ("VAT", invoice.tax),
         ("TOTAL", invoice.total),
     )
-    return tuple(Sum(caption, Amount(sign * amount)) for caption, amount in rows)
+    return tuple(Sum(caption, _turned(sign, amount)) for caption, amount in rows)
 
 
 def _payment(invoice: Invoice, words: Words) -> str:
@@ -258,8 +263,8 @@ def _taxes(invoice: Invoice, lines: Sequence[InvoiceLine], sign: int) -> tuple[T
         TaxRow(
             letter,
             f"{_plain(rates[letter])}%",
-            Amount(sign * getattr(invoice, f"taxable_{letter.lower()}")),
-            Amount(sign * getattr(invoice, f"tax_{letter.lower()}")),
+            _turned(sign, getattr(invoice, f"taxable_{letter.lower()}")),
+            _turned(sign, getattr(invoice, f"tax_{letter.lower()}")),
         )
         for letter in LETTERS
         if letter in rates

@@ -1,5 +1,6 @@
 """QR codes: KRA's check on receipts (rule R4), the promise page's own address on that page."""
 
+from functools import lru_cache
 from io import BytesIO
 
 import segno
@@ -13,6 +14,8 @@ BORDER = 4
 PNG_SCALE = 8
 
 
+# Choosing the best mask costs some 20 ms; a page that refreshes itself asks for the same again.
+@lru_cache(maxsize=512)
 def code(text: str) -> segno.QRCode:
     """Error correction M: thermal paper fades and creases."""
     return segno.make_qr(text, error="m")
