@@ -149,6 +149,58 @@ class Branch(models.Model):
         return f"{self.company_id}/{self.code} {self.name}"
 
 
+class Language(models.TextChoices):
+    ENGLISH = "en", "English"
+    KISWAHILI = "sw", "Kiswahili"
+
+
+class Paper(models.TextChoices):
+    A4 = "a4", "A4"
+    ROLL_80 = "80mm", "80 mm roll"
+    ROLL_58 = "58mm", "58 mm roll"
+
+
+HEADER_LINES, FOOTER_LINES, LINE_CHARACTERS = 5, 8, 60
+
+
+class BrandingQuerySet(TenantQuerySet["Branding"]):
+    pass
+
+
+class Branding(models.Model):
+    """How one company's receipts look. A company without a row has the defaults."""
+
+    company = models.OneToOneField(Company, on_delete=models.CASCADE, related_name="branding")
+    # PNG as companies/branding/logos.py wrote it, empty without one. In the database, because each
+    # web and worker host prints.
+    logo = models.BinaryField(blank=True, default=b"")
+    logo_width = models.PositiveSmallIntegerField(default=0)
+    logo_height = models.PositiveSmallIntegerField(default=0)
+    header = ArrayField(
+        models.CharField(max_length=LINE_CHARACTERS), size=HEADER_LINES, default=list, blank=True
+    )
+    footer = ArrayField(
+        models.CharField(max_length=LINE_CHARACTERS), size=FOOTER_LINES, default=list, blank=True
+    )
+    language = models.CharField(max_length=2, choices=Language.choices, default=Language.ENGLISH)
+    paper = models.CharField(max_length=4, choices=Paper.choices, default=Paper.ROLL_80)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = BrandingQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "branding"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(language__in=Language.values), name="branding_language"
+            ),
+            models.CheckConstraint(condition=Q(paper__in=Paper.values), name="branding_paper"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Branding of {self.company_id}"
+
+
 class MemberQuerySet(TenantQuerySet["Member"]):
     pass
 

@@ -1,9 +1,12 @@
 from django.urls import path
 
 from . import views
+from .branding.views import BrandingView, LogoView
 
 urlpatterns = [
     path("company/onboard/", views.OnboardView.as_view(), name="company-onboard"),
+    path("company/branding/", BrandingView.as_view(), name="branding"),
+    path("company/branding/logo/", LogoView.as_view(), name="branding-logo"),
     path("companies/", views.CompanyListView.as_view(), name="company-list"),
     path("branches/", views.BranchListView.as_view(), name="branch-list"),
     path("tokens/", views.TokenListView.as_view(), name="token-list"),

@@ -121,6 +121,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "sales.tasks.reconcile",
         "schedule": env.float("RECONCILE_SECONDS", default=300.0),
     },
+    "send-emails": {
+        "task": "sales.tasks.send_emails",
+        "schedule": env.float("EMAIL_SECONDS", default=10.0),
+    },
     "sync-purchases": {
         "task": "purchases.tasks.sync_purchases",
         "schedule": timedelta(hours=env.float("PURCHASES_SYNC_HOURS", default=6.0)),
@@ -219,6 +223,25 @@ SALES_CLOCK_SKEW_SECONDS = 300
 RECONCILE_FROM_HOUR = env.int("RECONCILE_FROM_HOUR", default=2)
 RECONCILE_CATCH_UP_DAYS = env.int("RECONCILE_CATCH_UP_DAYS", default=3)
 RECONCILE_SLICE_SECONDS = env.float("RECONCILE_SLICE_SECONDS", default=240.0)
+
+# --- Receipts ----------------------------------------------------------------------------------
+# "raster" prints the QR code as a picture, which every printer can; "native" leaves it to the
+# printer, which is quicker.
+ESCPOS_QR = env.str("ESCPOS_QR", default="raster")
+# Of 80 mm printers: 48 on most, 42 on some.
+ESCPOS_COLUMNS_80 = env.int("ESCPOS_COLUMNS_80", default=48)
+ESCPOS_CUT = env.bool("ESCPOS_CUT", default=True)
+# Without an address of a mail server, e.g. smtp+tls://user:password@mail.example.com:587, receipts
+# are not mailed.
+EMAIL_URL = env.str("EMAIL_URL", default="")
+if EMAIL_URL:
+    vars().update(env.email_url("EMAIL_URL"))
+EMAIL_TIMEOUT = env.float("EMAIL_TIMEOUT", default=20.0)
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="")
+# True: the mail may carry the original, where nothing was printed before. A till that prints wants
+# its paper to be the original.
+EMAIL_RECEIPT_ORIGINAL = env.bool("EMAIL_RECEIPT_ORIGINAL", default=False)
+EMAIL_RECEIPTS_PER_HOUR = env.int("EMAIL_RECEIPTS_PER_HOUR", default=5)
 
 # --- Stock -------------------------------------------------------------------------------------
 # True: a movement booked by hand, or a transfer, may take more than there is.

@@ -95,6 +95,7 @@ def new_invoice(device: Device, data: SaleContent, basket: Basket, **fields: Any
         customer_pin=data.customer.pin,
         customer_name=data.customer.name,
         customer_phone=data.customer.phone,
+        customer_email=data.customer.email,
         payment_method=code_of(data.payment_method, PAYMENT_METHODS) or "",
         remark=data.remark,
         currency=data.currency,

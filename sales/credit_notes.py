@@ -198,6 +198,7 @@ def _note(
         customer_pin=original.customer_pin,
         customer_name=original.customer_name,
         customer_phone=original.customer_phone,
+        customer_email=original.customer_email,
         payment_method=original.payment_method,
         remark=data.remark,
         currency=original.currency,

@@ -16,7 +16,7 @@ from outbox.queries import blocked_by
 from outbox.services import calls_of
 
 from .baskets import Basket
-from .models import LETTERS, Invoice, InvoiceLine, Receipt
+from .models import LETTERS, Invoice, InvoiceLine, Receipt, emails_are_on
 from .words import PAYMENT_NAMES
 
 Money = Annotated[str, Meta(examples=["1160.00"], description="Shillings, two decimals.")]
@@ -149,6 +149,14 @@ class InvoiceSummary(Struct, kw_only=True):
     sold_at: datetime
     customer_pin: str
     customer_name: str
+    customer_email: str
+    receipt_email: Annotated[
+        str,
+        Meta(
+            description="`on_signature`: mailed to customer_email once signed; `off`: this "
+            "installation sends no mail; empty without an address."
+        ),
+    ]
     payment_method: str
     currency: str
     exchange_rate: str | None
@@ -204,6 +212,8 @@ def _head(invoice: Invoice) -> dict[str, Any]:
         "sold_at": invoice.sold_at,
         "customer_pin": invoice.customer_pin,
         "customer_name": invoice.customer_name,
+        "customer_email": invoice.customer_email,
+        "receipt_email": _receipt_email(invoice),
         "payment_method": PAYMENT_NAMES.get(invoice.payment_method, invoice.payment_method),
         "currency": invoice.currency,
         "exchange_rate": _plain(invoice.exchange_rate),
@@ -221,6 +231,12 @@ def _head(invoice: Invoice) -> dict[str, Any]:
         "links": links_of(invoice),
         "created_at": invoice.created_at,
     }
+
+
+def _receipt_email(invoice: Invoice) -> str:
+    if not invoice.customer_email:
+        return ""
+    return "on_signature" if emails_are_on() else "off"
 
 
 def invoice_detail(invoice: Invoice) -> InvoiceOutput:

@@ -22,10 +22,26 @@ Remark = Annotated[str, Meta(max_length=400)]
 Reason = Annotated[str, Meta(min_length=3, max_length=400)]
 
 
+# Plain addresses only: nothing in them can end a header or name a second recipient.
+EmailAddress = Annotated[
+    str,
+    Meta(
+        max_length=254,
+        pattern=r"^$|^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}"
+        r"@([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z0-9-]{2,63}$",
+        examples=["buyer@example.com"],
+    ),
+]
+
+
 class CustomerInput(Struct, forbid_unknown_fields=True):
     pin: Annotated[str, Meta(description="KRA PIN; empty for a buyer without one.")] = ""
     name: Annotated[str, Meta(max_length=60)] = ""
     phone: Annotated[str, Meta(max_length=20)] = ""
+    email: Annotated[
+        EmailAddress,
+        Meta(description="The receipt is mailed there once signed; KRA never sees it."),
+    ] = ""
 
 
 class LineInput(Struct, forbid_unknown_fields=True):
@@ -103,6 +119,9 @@ def fingerprint_of(data: Struct) -> bytes:
 
 
 def _canonical(value: Any) -> Any:
+    if isinstance(value, CustomerInput) and not value.email:
+        # As it was before there were addresses: what was accepted then is still the same sale.
+        return [value.pin, value.name, value.phone]
     if isinstance(value, Struct):
         return [_canonical(getattr(value, name)) for name in value.__struct_fields__]
     if isinstance(value, list):

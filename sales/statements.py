@@ -18,17 +18,24 @@ from items.models import Item
 from kra.records import Signature
 from outbox.models import Transmission
 
-from .models import Invoice, InvoiceLine
+from .models import Invoice, InvoiceLine, emails_are_on
 
 STORE_RECEIPT = """
     WITH sold AS (
-        SELECT id FROM sales_invoice WHERE transmission_id = $1
+        SELECT id, company_id, customer_email FROM sales_invoice WHERE transmission_id = $1
     ), stored AS (
         INSERT INTO sales_receipt (
             invoice_id, number, receipt_number, total_receipts, internal_data, signature,
             signed_at, scu_id, created_at
         )
         SELECT id, $2, $3, $4, $5, $6, $7, $8, $9 FROM sold
+    ), mailed AS (
+        INSERT INTO sales_receiptemail (
+            company_id, invoice_id, address, state, attempts, not_before, label, error,
+            requested_by, created_at
+        )
+        SELECT company_id, id, customer_email, 'waiting', 0, $9, '', '', '', $9 FROM sold
+        WHERE customer_email <> '' AND $10
     )
     SELECT sold.id, EXISTS (
         SELECT FROM sales_invoiceline line JOIN items_item item ON item.id = line.item_id
@@ -69,14 +76,17 @@ def stored_name(invoice: Invoice) -> str:
 
 
 def store_receipt(row: Transmission, signed: Signature, now: datetime) -> tuple[int, bool]:
-    """Insert what KRA signed; return the invoice's id and whether it moves goods."""
+    """Insert what KRA signed, and owe the buyer a mail where the sale has an address.
+
+    Returns the invoice's id and whether it moves goods.
+    """
     ((invoice_id, has_goods),) = sql.run(
         STORE_RECEIPT,
         [
             row.pk, row.number, signed.receipt_number, signed.total_receipts,
             storable(signed.internal_data, 255), storable(signed.signature, 255),
             signed.signed_at,
-            row.lane.device.scu_id, now,
+            row.lane.device.scu_id, now, emails_are_on(),
         ],
     ).fetchall()  # fmt: skip
     return int(invoice_id), bool(has_goods)

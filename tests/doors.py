@@ -84,6 +84,12 @@ DOORS = {
     "GET /health/live/": Door("everybody"),
     "GET /health/ready/": Door("everybody"),
     "POST /api/company/onboard/": Door("operator", (Scope.PLATFORM,), ONBOARD, 201),
+    "GET /api/company/branding/": Door("own", OFFICE, by_device=False),
+    "PATCH /api/company/branding/": own(Scope.COMPANY_WRITE, {"language": "sw"}, 200),
+    # No logo is there, and JSON is no picture.
+    "GET /api/company/branding/logo/": Door("own", OFFICE, status=404, by_device=False),
+    "PUT /api/company/branding/logo/": own(Scope.COMPANY_WRITE, {}, 415),
+    "DELETE /api/company/branding/logo/": own(Scope.COMPANY_WRITE, None, 200),
     "GET /api/companies/": Door(
         "list", (Scope.COMPANY_WRITE, *REPORTERS), by_device=False
     ),
@@ -176,6 +182,11 @@ DOORS = {
     "POST /api/invoices/{id}/correct/": Door("object", WRITE, CORRECTION, 202),
     "POST /api/invoices/{id}/void/": Door("object", WRITE, REASON),
     "POST /api/invoices/{id}/retry/": Door("object", WRITE, {}, 202, names={"id": "waiting"}),
+    # No mail server is known here.
+    "GET /api/invoices/{id}/email/": Door("object", SEEN, names={"id": "signed"}),
+    "POST /api/invoices/{id}/email/": Door(
+        "object", WRITE, {"address": "buyer@example.com"}, 409, names={"id": "signed"}
+    ),
     "GET /api/invoices/{id}/receipt/": Door(
         "object", (Scope.SALES_READ, *WRITE), names={"id": "signed"}
     ),

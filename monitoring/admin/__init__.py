@@ -1,11 +1,13 @@
 """What an operator's staff may look at. Nothing is changed here but tax rates, which
-wait for a yes: all else is the API's and the services' part, and a permission to view shows every
-company.
+wait for a yes, and how receipts look: all else is the API's and the services' part, and a
+permission to view shows every company.
 """
 
 from . import (
+    branding,
     companies,
     devices,
+    emails,
     lists,
     outbox,
     prints,
@@ -17,6 +19,6 @@ from . import (
 )  # fmt: skip
 
 __all__ = [
-    "companies", "devices", "lists", "outbox", "prints", "purchases", "reconciliation", "registers",
-    "sales", "stock",
+    "branding", "companies", "devices", "emails", "lists", "outbox", "prints", "purchases",
+    "reconciliation", "registers", "sales", "stock",
 ]  # fmt: skip

@@ -37,7 +37,8 @@ class InvoiceAdmin(ReadOnlyAdmin):
         *("company", "branch", "device", "kind", "reference", "version", "is_current"),
         *("status_word", "cause", "next_step", "number", "state", "state_reason", "receipt_of"),
         *("is_training", "original", "credit_reason", "returns_goods", "sold_at", "created_at"),
-        *("customer_pin", "customer_name", "customer_phone", "payment_method", "remark"),
+        *("customer_pin", "customer_name", "customer_phone", "customer_email"),
+        *("payment_method", "remark"),
         *("currency", "exchange_rate", "prices_include_tax"),
         *("total", "taxable", "tax", "discount", *BY_LETTER),
     )

@@ -1,5 +1,6 @@
 """What the app stores, by concept."""
 
+from .emails import EmailState, ReceiptEmail, emails_are_on
 from .invoices import (
     LETTERS,
     PUBLIC_STATUS,
@@ -26,6 +27,9 @@ __all__ = [
     "ORIGINALS",
     "PUBLIC_STATUS",
     "Difference",
+    "EmailState",
+    "ReceiptEmail",
+    "emails_are_on",
     "HeldDocument",
     "BranchRecord",
     "BranchUser",

@@ -36,6 +36,8 @@ class Branding:
     header: tuple[str, ...] = ()
     footer: tuple[str, ...] = ()
     language: Language = "en"
+    # Of formats that name none: a4, 80mm or 58mm.
+    paper: str = "80mm"
 
 
 @dataclass(frozen=True, slots=True)

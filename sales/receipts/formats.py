@@ -7,8 +7,9 @@ import msgspec
 
 from core.errors import DomainError, Problem
 
-from . import html, qr, text
+from . import escpos, html, qr, text
 from .document import ReceiptDocument
+from .pdf import papers
 
 
 class FormatUnknown(DomainError):
@@ -48,6 +49,14 @@ TABLE = (
     Format("txt", "text/plain", text.render, is_print=True, charset="utf-8"),
     Format("txt58", "text/plain", text.render_58, is_print=True, charset="utf-8"),
     Format("html", "text/html", html.render, is_print=True, charset="utf-8"),
+    # Without a number: the paper of the company's branding. 210 mm is A4.
+    Format("pdf", "application/pdf", papers.render, is_print=True),
+    Format("pdf210", "application/pdf", papers.render_a4, is_print=True),
+    Format("pdf80", "application/pdf", papers.render_80, is_print=True),
+    Format("pdf58", "application/pdf", papers.render_58, is_print=True),
+    Format("escpos", "application/vnd.escpos", escpos.render, is_print=True),
+    Format("escpos80", "application/vnd.escpos", escpos.render_80, is_print=True),
+    Format("escpos58", "application/vnd.escpos", escpos.render_58, is_print=True),
     # Data: it becomes a print when the till names one with print_id.
     Format("json", "application/json", render_json, is_print=False),
     Format("svg", "image/svg+xml", qr.render_svg, is_print=False),

@@ -18,6 +18,7 @@ from django.utils import timezone
 from core.errors import Conflict, Problem
 from sales.models import ORIGINALS, Invoice, InvoiceLine, Kind, Label, ReceiptPrint
 
+from .branding import branding_for
 from .document import ReceiptDocument, build, signed_receipt
 from .formats import Format
 from .words import Language
@@ -124,7 +125,8 @@ def document_of(
     lines: Sequence[InvoiceLine] | None = None,
 ) -> ReceiptDocument:
     """Every receipt that leaves the house is built here: what a company adds to it comes in."""
-    return build(invoice, label=label, language=language, lines=lines)
+    branding = branding_for(invoice.company_id)
+    return build(invoice, label=label, branding=branding, language=language, lines=lines)
 
 
 def _made(invoice: Invoice, label: Label, wanted: Wanted) -> Handed:

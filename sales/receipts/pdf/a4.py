@@ -1,0 +1,311 @@
+"""An invoice on A4: the table's head and the notices on each page, totals never torn apart."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.units import mm
+
+from sales.receipts.document import Line, ReceiptDocument
+
+from .pen import (
+    BLACK,
+    BOLD,
+    GREY,
+    LEADING,
+    PALE,
+    REGULAR,
+    Block,
+    Pen,
+    fold,
+    logo_size,
+    new_canvas,
+    width_of,
+)
+
+WIDTH, HEIGHT = A4
+LEFT, RIGHT = 42.0, WIDTH - 42.0
+TOP, BOTTOM = HEIGHT - 40.0, 56.0
+INNER = RIGHT - LEFT
+SIZE, SMALL, LARGE = 9.0, 8.0, 19.0
+ROW = SIZE * LEADING
+GAP = 10.0
+QR_SIDE = 38 * mm
+PAGE = {"en": "Page {} of {}", "sw": "Ukurasa {} kati ya {}"}
+
+
+def render(document: ReceiptDocument) -> bytes:
+    out = BytesIO()
+    canvas = new_canvas(out, A4)
+    canvas.setTitle(f"{document.title} {document.tis.receipt_number}")
+    canvas.setAuthor(document.seller.name)
+    pen, table = Pen(canvas), _table(document)
+    pages = list(_pages(document, table))
+    for number, page in enumerate(pages, start=1):
+        _watermark(pen, document)
+        y = TOP
+        for block in page:
+            block.draw(pen, y)
+            y -= block.height
+        _foot(pen, document, PAGE[document.language].format(number, len(pages)))
+        canvas.showPage()
+    canvas.save()
+    return out.getvalue()
+
+
+def _pages(document: ReceiptDocument, table: "Table") -> Iterator[list[Block]]:
+    """Fill page after page; each later one begins with what the first one was about."""
+    again = _again(document)
+    page = [_head(document), *_notice(document), *_buyer(document), table.head()]
+    used = sum(block.height for block in page)
+    for block in (*table.rows(document), *_ends(document)):
+        if used + block.height > TOP - BOTTOM:
+            yield page
+            page = [again, *_notice(document), *([table.head()] if block.is_row else [])]
+            used = sum(each.height for each in page)
+        page.append(block)
+        used += block.height
+    yield page
+
+
+def _watermark(pen: Pen, document: ReceiptDocument) -> None:
+    """Across the page, under everything else, and larger than twice the amounts (rule R3)."""
+    mark = document.watermark
+    if mark is None:
+        return
+    pen.canvas.saveState()
+    pen.canvas.translate(WIDTH / 2, HEIGHT / 2)
+    pen.canvas.rotate(45)
+    pen.shade(PALE)
+    pen.centre(0, 85, mark.word, 96, BOLD)
+    pen.centre(0, -30, mark.wording, 42, BOLD)
+    pen.centre(0, -85, mark.meaning, 30, BOLD)
+    pen.canvas.restoreState()
+
+
+def _head(document: ReceiptDocument) -> Block:
+    """The seller on the left, what this is on the right."""
+    seller, branding = document.seller, document.branding
+    half = INNER * 0.56
+    logo = logo_size(branding.logo, half, 64) if branding.logo else (0.0, 0.0)
+    left = [(text, SIZE, REGULAR) for each in
+            (seller.address, f"PIN: {seller.pin}", *branding.header)
+            for text in fold(each, half, SIZE)]  # fmt: skip
+    left = [(text, 14.0, BOLD) for text in fold(seller.name, half, 14, BOLD)] + left
+    right = list(_facts(document, INNER - half - GAP))
+    logo_height = logo[1] + 6 if branding.logo else 0.0
+
+    def draw(pen: Pen, y: float) -> None:
+        if branding.logo:
+            pen.picture(LEFT, y, branding.logo, *logo)
+        _column(pen, LEFT, y - logo_height, left)
+        _column(pen, RIGHT, y, right, is_right=True)
+
+    return Block(max(_height(left) + logo_height, _height(right)) + GAP, draw)
+
+
+Text = tuple[str, float, str]
+
+
+def _facts(document: ReceiptDocument, width: float) -> Iterator[Text]:
+    texts = [(document.title, LARGE, BOLD), (document.title_meaning, SIZE, REGULAR)]
+    if document.scu:
+        texts += [("CU INVOICE NUMBER", SMALL, REGULAR),
+                  (document.scu.cu_invoice_number, SIZE, BOLD)]  # fmt: skip
+    if document.original_cu_invoice_number:
+        texts += [("ORIGINAL CU INVOICE NUMBER", SMALL, REGULAR),
+                  (document.original_cu_invoice_number, SIZE, BOLD)]  # fmt: skip
+    for text, size, font in texts:
+        for part in fold(text, width, size, font):
+            yield part, size, font
+
+
+def _height(texts: list[Text]) -> float:
+    return sum(size * LEADING for _, size, _ in texts)
+
+
+def _column(pen: Pen, x: float, y: float, texts: list[Text], *, is_right: bool = False) -> None:
+    for text, size, font in texts:
+        (pen.right if is_right else pen.text)(x, y, text, size, font)
+        y -= size * LEADING
+
+
+def _again(document: ReceiptDocument) -> Block:
+    """Who and what, on the pages after the first."""
+    number = document.scu.cu_invoice_number if document.scu else document.tis.receipt_number
+    what = f"{document.title} {number}"
+    room = INNER - width_of(what, SIZE) - GAP
+    name = (fold(document.seller.name, room, SIZE, BOLD) or [""])[0]
+
+    def draw(pen: Pen, y: float) -> None:
+        pen.text(LEFT, y, name, SIZE, BOLD)
+        pen.right(RIGHT, y, what, SIZE)
+
+    return Block(ROW + GAP, draw)
+
+
+def _notice(document: ReceiptDocument) -> Iterator[Block]:
+    """Sandbox and simulator say so on each page."""
+    if document.environment_notice is None:
+        return
+    lines = fold(": ".join(document.environment_notice), INNER - GAP, LARGE, BOLD)
+    height = len(lines) * LARGE * LEADING + 6
+
+    def draw(pen: Pen, y: float) -> None:
+        pen.canvas.setLineWidth(1.5)
+        pen.canvas.rect(LEFT, y - height, INNER, height)
+        for number, text in enumerate(lines):
+            pen.centre(WIDTH / 2, y - 3 - number * LARGE * LEADING, text, LARGE, BOLD)
+
+    yield Block(height + GAP, draw)
+
+
+def _buyer(document: ReceiptDocument) -> Iterator[Block]:
+    buyer, words = document.buyer, document.words
+    if buyer is None:
+        return
+    pairs = ((words.buyer, buyer.name), (words.buyer_pin, buyer.pin))
+    texts = [f"{caption}: {value}" for caption, value in pairs if value]
+    lines = [(part, SIZE, REGULAR) for text in texts for part in fold(text, INNER, SIZE)]
+    yield Block(_height(lines) + GAP, lambda pen, y: _column(pen, LEFT, y, lines))
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Right edges of the number columns, from what they hold; names have what is left."""
+
+    name_width: float
+    quantity: float
+    price: float
+
+    def head(self) -> Block:
+        def draw(pen: Pen, y: float) -> None:
+            pen.box(LEFT, y, INNER, ROW + 4, PALE)
+            pen.text(LEFT + NUMBER, y - 2, "Description", SMALL, BOLD)
+            pen.right(self.quantity, y - 2, "Quantity", SMALL, BOLD)
+            pen.right(self.price, y - 2, "Unit price", SMALL, BOLD)
+            pen.right(RIGHT - 3, y - 2, "Amount", SMALL, BOLD)
+
+        return Block(ROW + 7, draw)
+
+    def rows(self, document: ReceiptDocument) -> Iterator[Block]:
+        for number, line in enumerate(document.lines, start=1):
+            yield self._row(str(number), line, document.words.discount)
+
+    def _row(self, number: str, line: Line, discount: str) -> Block:
+        names = fold(line.name, self.name_width, SIZE)
+        rows = max(1, len(names)) + (line.discount is not None)
+        height = rows * ROW + 3
+
+        def draw(pen: Pen, y: float) -> None:
+            pen.right(LEFT + NUMBER - 6, y, number, SIZE)
+            for place, name in enumerate(names):
+                pen.text(LEFT + NUMBER, y - place * ROW, name, SIZE)
+            pen.right(self.quantity, y, line.quantity, SIZE)
+            pen.right(self.price, y, str(line.unit_price), SIZE)
+            pen.right(RIGHT - 3, y, str(line.amount), SIZE)
+            if line.discount:
+                below = y - (rows - 1) * ROW
+                pen.text(LEFT + NUMBER, below, discount, SIZE)
+                pen.right(RIGHT - 3, below, str(line.discount), SIZE)
+            pen.rule(LEFT, y - height + 1.5, INNER, 0.25)
+
+        return Block(height, draw, is_row=True)
+
+
+NUMBER = 26.0
+
+
+def _table(document: ReceiptDocument) -> Table:
+    lines = document.lines
+    amount = _widest([str(each) for line in lines for each in (line.amount, line.discount)
+                      if each], 70)  # fmt: skip
+    price = _widest([str(line.unit_price) for line in lines], 60)
+    quantity = _widest([line.quantity for line in lines], 44)
+    right_of_price = RIGHT - 3 - amount - 12
+    right_of_quantity = right_of_price - price - 12
+    return Table(
+        right_of_quantity - quantity - 8 - LEFT - NUMBER, right_of_quantity, right_of_price
+    )
+
+
+def _widest(texts: list[str], least: float) -> float:
+    return max([least, *(width_of(text, SIZE) for text in texts)])
+
+
+def _ends(document: ReceiptDocument) -> Iterator[Block]:
+    """Totals with the tax table; then the control unit's words with the code. Each in one piece."""
+    yield _totals(document)
+    yield _signed(document)
+    footer = [part for text in document.branding.footer for part in fold(text, INNER, SIZE)]
+    if footer:
+        yield Block(len(footer) * ROW + GAP, lambda pen, y: [
+            pen.centre(WIDTH / 2, y - GAP - place * ROW, text, SIZE)
+            for place, text in enumerate(footer)
+        ] and None)  # fmt: skip
+
+
+def _totals(document: ReceiptDocument) -> Block:
+    sums = [(each.caption, str(each.amount)) for each in (*document.sums, *document.payments)]
+    sums.append((document.words.items, str(document.items_number)))
+    taxes = [(f"{row.letter} {row.rate}", str(row.taxable), str(row.tax)) for row in document.taxes]
+    taxes.insert(0, ("", "Taxable amount", "Tax"))
+    tax_width = INNER * 0.48
+
+    def draw(pen: Pen, y: float) -> None:
+        y -= GAP
+        for place, (name, taxable, tax) in enumerate(taxes):
+            font = REGULAR if place else BOLD
+            pen.text(LEFT, y - place * ROW, name, SIZE, font)
+            pen.right(LEFT + 38 + (tax_width - 38) / 2, y - place * ROW, taxable, SIZE, font)
+            pen.right(LEFT + tax_width, y - place * ROW, tax, SIZE, font)
+        for place, (caption, amount) in enumerate(sums):
+            font = BOLD if caption == "TOTAL" else REGULAR
+            pen.text(LEFT + tax_width + 24, y - place * ROW, caption, SIZE, font)
+            pen.right(RIGHT - 3, y - place * ROW, amount, SIZE, font)
+
+    return Block(max(len(sums), len(taxes)) * ROW + 2 * GAP, draw)
+
+
+def _signed(document: ReceiptDocument) -> Block:
+    texts = list(_unit(document))
+    side = QR_SIDE if document.qr_url else 0.0
+
+    def draw(pen: Pen, y: float) -> None:
+        pen.rule(LEFT, y, INNER)
+        _column(pen, LEFT, y - GAP, texts)
+        if document.qr_url:
+            pen.qr(RIGHT - side, y - GAP / 2, document.qr_url, side)
+            for place, text in enumerate(fold(document.words.scan, side, SMALL)):
+                pen.centre(RIGHT - side / 2, y - side - place * SMALL * LEADING, text, SMALL)
+
+    return Block(max(_height(texts), side + 2 * SMALL * LEADING) + 2 * GAP, draw)
+
+
+def _unit(document: ReceiptDocument) -> Iterator[Text]:
+    scu, tis = document.scu, document.tis
+    if scu:
+        yield "SCU INFORMATION", SIZE, BOLD
+        for text in (
+            f"Date: {scu.date}   Time: {scu.time}",
+            f"SCU ID: {scu.scu_id}",
+            f"CU INVOICE NUMBER: {scu.cu_invoice_number}",
+            f"Receipt: {scu.counters}",
+            f"Internal Data: {scu.internal_data}",
+            f"Receipt Signature: {scu.signature}",
+        ):
+            for part in fold(text, INNER - QR_SIDE - GAP, SIZE):
+                yield part, SIZE, REGULAR
+        yield "", SIZE / 2, REGULAR
+    label = "" if scu else f" {document.label.value}"
+    yield "TIS INFORMATION", SIZE, BOLD
+    yield f"Receipt: {tis.receipt_number}{label}", SIZE, REGULAR
+    yield f"Date: {tis.date}   Time: {tis.time}", SIZE, REGULAR
+
+
+def _foot(pen: Pen, document: ReceiptDocument, page: str) -> None:
+    pen.shade(GREY)
+    pen.text(LEFT, BOTTOM - 14, f"{document.seller.name[:60]}, PIN {document.seller.pin}", SMALL)
+    pen.right(RIGHT, BOTTOM - 14, page, SMALL)
+    pen.shade(BLACK)
