@@ -219,6 +219,11 @@ SALES_CLOCK_SKEW_SECONDS = 300
 RECONCILE_FROM_HOUR = env.int("RECONCILE_FROM_HOUR", default=2)
 RECONCILE_CATCH_UP_DAYS = env.int("RECONCILE_CATCH_UP_DAYS", default=3)
 RECONCILE_SLICE_SECONDS = env.float("RECONCILE_SLICE_SECONDS", default=240.0)
+# What a report takes from apps that sales may not import, by dotted path; empty: left out.
+REPORT_PURCHASES = "purchases.reporting.confirmed_sums"
+REPORT_JOURNAL_CHECKPOINT = ""
+# PINs of the companies whose days are closed every night; what a person closed stays as it is.
+Z_NIGHTLY_COMPANIES = env.list("Z_NIGHTLY_COMPANIES", default=[])
 
 # --- Stock -------------------------------------------------------------------------------------
 # True: a movement booked by hand, or a transfer, may take more than there is.

@@ -3,6 +3,7 @@ from django.urls import path
 from . import views
 from .reconciliation import views as books
 from .registers import urls as registers
+from .reports import urls as reports
 
 urlpatterns = [
     path("sales/", views.SaleView.as_view(), name="sale"),
@@ -34,4 +35,5 @@ urlpatterns = [
         name="difference-explain",
     ),
     *registers.urlpatterns,
+    *reports.urlpatterns,
 ]
