@@ -36,7 +36,7 @@ MEANINGS = {
     401: "No token, or one that is unknown, expired or revoked.",
     403: "The token lacks the scope.",
     404: "Not there, or another company's.",
-    406: "None of the formats it accepts can be written.",
+    406: "Nothing that Accept or the suffix names can be made; the answer lists what can.",
     409: "The state of the object does not allow it.",
     413: "The body is larger than 1 MB.",
     429: "Too many requests.",

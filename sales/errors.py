@@ -59,7 +59,7 @@ class UnknownFormat(DomainError):
     """None of the formats that the request accepts can be written."""
 
     status = 406
-    code = "unknown_format"
+    code = "not_acceptable"
     help = "Name one of the listed formats in ?format= or in Accept."
 
 

@@ -5,7 +5,8 @@ from django.shortcuts import get_object_or_404, render
 from django.views import View
 
 from .models import Invoice
-from .receipts import text_receipt
+from .receipts import text
+from .receipts.printing import copy_label, document_of
 
 REFRESH_S = 10
 
@@ -19,7 +20,7 @@ class ReceiptPage(View):
         context = {
             "invoice": invoice,
             "receipt": receipt,
-            "text": text_receipt(invoice) if receipt else "",
+            "text": text.lay_out(document_of(invoice, copy_label(invoice))) if receipt else "",
             "pending": invoice.status in ("queued", "sending", "unknown"),
             "refresh": REFRESH_S,
         }

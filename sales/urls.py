@@ -1,6 +1,7 @@
 from django.urls import path
 
 from . import views
+from .receipts import urls as receipts
 from .reconciliation import views as books
 from .registers import urls as registers
 from .reports import urls as reports
@@ -15,7 +16,7 @@ urlpatterns = [
     path("invoices/<int:pk>/correct/", views.CorrectView.as_view(), name="invoice-correct"),
     path("invoices/<int:pk>/void/", views.VoidView.as_view(), name="invoice-void"),
     path("invoices/<int:pk>/retry/", views.RetryView.as_view(), name="invoice-retry"),
-    path("invoices/<int:pk>/receipt/", views.ReceiptView.as_view(), name="invoice-receipt"),
+    *receipts.urlpatterns,
     path("reconciliations/", books.ReconciliationListView.as_view(), name="reconciliations"),
     path("reconciliations/month/", books.MonthView.as_view(), name="reconciliation-month"),
     path("reconciliations/<int:pk>/", books.ReconciliationView.as_view(), name="reconciliation"),

@@ -2,7 +2,6 @@ import re
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
@@ -38,7 +37,6 @@ from .outputs import (
     preview_amounts,
     warnings_of,
 )
-from .receipts import text_receipt
 from .schemas import (
     BulkInput,
     CreditNoteInput,
@@ -146,7 +144,6 @@ def status_of(invoice: Invoice) -> int:
 
 
 ACCEPTED: dict[int, Any] = {200: InvoiceOutput, 201: InvoiceOutput, 202: InvoiceOutput}
-TEXT: dict[Any, Any] = {(200, "text/plain"): {"type": "string"}}
 
 
 class SaleView(APIView):
@@ -321,17 +318,7 @@ class RetryView(APIView):
 
 
 class AnyAccept(DefaultContentNegotiation):
-    """The receipt is text and a refusal JSON, whatever the till says it accepts."""
+    """The view chooses the format itself; a refusal is JSON, whatever the till says it accepts."""
 
     def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
         return renderers[0], renderers[0].media_type
-
-
-class ReceiptView(APIView):
-    scopes = {"GET": (Scope.SALES_READ, Scope.SALES_WRITE)}
-    content_negotiation_class = AnyAccept
-
-    @describe("The text receipt of a signed sale", answers=TEXT, refusals=(404, 409))
-    def get(self, request: Request, pk: int) -> HttpResponse:
-        text = text_receipt(visible_invoice(request, pk))
-        return HttpResponse(text, content_type="text/plain; charset=utf-8")

@@ -1,6 +1,7 @@
 """The four papers KRA wants uploaded after the test (rule 13.4), as text.
 
-A renderer that makes PDFs takes the place of `text` here: the file's stem stays.
+They are evidence, not handed to a buyer: none of them is on record as a print. A renderer that
+makes PDFs takes the place of `text` here: the file's stem stays.
 """
 
 from collections.abc import Callable
@@ -9,7 +10,8 @@ from pathlib import Path
 from items.models import Item
 from kra.times import NAIROBI
 from sales.models import Invoice
-from sales.receipts import text_receipt
+from sales.receipts import text
+from sales.receipts.printing import copy_label, document_of, original_label
 
 from .context import Context
 from .services import CREDIT_NOTE, GOODS, MOST_CREDIT_NOTES, SALE
@@ -31,9 +33,9 @@ def lay_out(ctx: Context, folder: Path) -> None:
     sale, note = ctx.invoice(SALE), _note(ctx)
     papers += [(INVOICE, _receipt(sale)), (INVOICE_COPY, _receipt(sale, is_copy=True))]
     papers.append((NOTE_COPY, _receipt(note, is_copy=True)))
-    for name, text in papers:
-        if text is not None:
-            write(folder / FOLDER / f"{name}{SUFFIX}", text().encode())
+    for name, paper in papers:
+        if paper is not None:
+            write(folder / FOLDER / f"{name}{SUFFIX}", paper().encode())
 
 
 def existing(folder: Path) -> dict[str, str]:
@@ -48,7 +50,8 @@ def existing(folder: Path) -> dict[str, str]:
 def _receipt(invoice: Invoice | None, *, is_copy: bool = False) -> Callable[[], str] | None:
     if invoice is None or invoice.status != "signed":
         return None
-    return lambda: text_receipt(invoice, is_copy=is_copy)
+    label = copy_label(invoice) if is_copy else original_label(invoice)
+    return lambda: text.lay_out(document_of(invoice, label))
 
 
 def _note(ctx: Context) -> Invoice | None:
@@ -76,5 +79,5 @@ def _item(ctx: Context) -> Callable[[], str] | None:
         ("Price, tax included", f"KES {item.price:,.2f}"),
         ("Registered with KRA", f"{item.registered_at.astimezone(NAIROBI):%d/%m/%Y %H:%M:%S}"),
     ]
-    text = "ITEM CREATION\n\n" + "".join(f"{name + ':':<22}{value}\n" for name, value in rows)
-    return lambda: text
+    paper = "ITEM CREATION\n\n" + "".join(f"{name + ':':<22}{value}\n" for name, value in rows)
+    return lambda: paper

@@ -10,6 +10,7 @@ from .invoices import (
     State,
     public_token,
 )
+from .prints import ORIGINALS, Label, ReceiptPrint
 from .reconciliation import (
     Difference,
     HeldDocument,
@@ -23,6 +24,7 @@ from .reports import ZCounter, ZDocument, ZReport
 
 __all__ = [
     "LETTERS",
+    "ORIGINALS",
     "PUBLIC_STATUS",
     "Difference",
     "HeldDocument",
@@ -34,7 +36,9 @@ __all__ = [
     "Invoice",
     "InvoiceLine",
     "Kind",
+    "Label",
     "Receipt",
+    "ReceiptPrint",
     "ReconciledDay",
     "Reconciliation",
     "Stage",

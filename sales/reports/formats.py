@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.http import FileResponse, HttpResponse, StreamingHttpResponse
-from django.http.request import MediaType
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
@@ -43,11 +42,11 @@ def wanted_format(request: Request) -> str:
         if named in FORMATS:
             return named
         raise _unknown("format", f"{named[:20]!r} is not known.")
-    accepted = request.headers.get("Accept") or "*/*"
-    found = _best(accepted)
-    if found is None:
-        raise _unknown("Accept", f"Nothing can be written as {accepted[:80]!r}.")
-    return found
+    fitting = request._request.get_preferred_type(list(FORMATS.values()))
+    found = [name for name, media in FORMATS.items() if media == fitting]
+    if not found:
+        raise _unknown("Accept", "Nothing can be written as what it names.")
+    return found[0]
 
 
 def _unknown(field: str, reason: str) -> UnknownFormat:
@@ -57,21 +56,14 @@ def _unknown(field: str, reason: str) -> UnknownFormat:
     )
 
 
-def _best(accepted: str) -> str | None:
-    """The format of the highest quality; of equal ones the first of ours."""
-    ranges = [MediaType(part.strip()) for part in accepted.split(",") if part.strip()]
-    best, found = 0.0, None
-    for name, media in FORMATS.items():
-        # The most specific range decides about a format (RFC 9110, 12.5.1).
-        fitting = [r for r in ranges if r.match(media)]
-        quality = max(fitting, key=lambda r: r.specificity).quality if fitting else 0.0
-        if quality > best:
-            best, found = quality, name
-    return found
-
-
 def written(sheet: Sheet, form: str) -> Any:
     """A file to download. Raises Invalid when it has too many rows for a PDF."""
+    response = _written(sheet, form)
+    response["Vary"] = "Accept"
+    return response
+
+
+def _written(sheet: Sheet, form: str) -> Any:
     if form == "csv":
         return streamed(csv_pieces(sheet), sheet.filename)
     if form == "xlsx":

@@ -17,7 +17,8 @@ from outbox import doorbell
 from outbox.waiting import wait_for
 from sales.acceptance import create_sale
 from sales.models import Invoice
-from sales.receipts import text_receipt
+from sales.receipts.formats import FORMATS
+from sales.receipts.printing import Wanted, hand_out
 from sales.schemas import SaleInput
 
 
@@ -58,7 +59,8 @@ class Command(ServiceCommand):
 
     def _tell(self, invoice: Invoice, wait: float) -> None:
         if invoice.status == "signed":
-            self.say(text_receipt(invoice))
+            paper = hand_out(invoice, Wanted(FORMATS["txt"], by="manage.py send_sale"))
+            self.say(paper.body.decode())
             return
         if invoice.status == "training" or (invoice.status == "queued" and not wait):
             self.say(f"{invoice.reference} is stored: {invoice.status}.")

@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
         ('companies', '0004_reports_write_scope'),
         ('devices', '0001_initial'),
         ('outbox', '0001_initial'),
-        ('sales', '0002_the_whole_oscu'),
+        ('sales', '0003_receipt_prints'),
     ]
 
     operations = [
@@ -104,6 +104,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='zreport',
             constraint=models.CheckConstraint(condition=models.Q(('number__gt', 0)), name='z_number_positive'),
+        ),
+        migrations.AddIndex(
+            model_name='receiptprint',
+            index=models.Index(condition=models.Q(('label__in', ['NS', 'NC']), _negated=True), fields=['device'], name='print_unofficial'),
         ),
         migrations.RunSQL(FROZEN, THAWED),
     ]
