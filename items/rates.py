@@ -34,6 +34,14 @@ def rates_on(environment: str, day: date) -> dict[str, Decimal]:
     return rates
 
 
+def rates_ever(environment: str) -> dict[str, set[Decimal]]:
+    """All rates at which a letter can have been sold; most have one."""
+    rates = {letter: {rate} for letter, rate in PUBLISHED.items()}
+    for letter, rate, _ in _approved(environment):
+        rates[letter].add(rate)
+    return rates
+
+
 def forget() -> None:
     """Read the rates again at once."""
     _cache.clear()

@@ -88,7 +88,8 @@ def _tie(z: ZReport, found: Any) -> None:
     table = ZDocument._meta.db_table
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {table} (invoice_id, z_id) SELECT counted.id, %s FROM ({text}) AS counted(id)",
+            f"INSERT INTO {table} (invoice_id, z_id)"
+            f" SELECT counted.id, %s FROM ({text}) AS counted(id)",
             [z.pk, *params],
         )
 

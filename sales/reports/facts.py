@@ -7,13 +7,11 @@ transaction. What is not signed is never mixed with what is.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import BooleanField, Count, ExpressionWrapper, Q, Sum
 
-from core.money import ZERO
 from sales.models import LETTERS, Invoice, InvoiceLine, State
 
 from .subject import Period, Subject
@@ -67,15 +65,28 @@ def sums_of(found: Any, *by: str, names: Sequence[str] = ("total",)) -> Any:
     return found.order_by().values(*by).annotate(count=Count("*"), **sums)
 
 
+def lines_in(subject: Subject, period: Period) -> Any:
+    """The lines of `sold_in`, by one join: the lines of a month are many."""
+    found: Any = InvoiceLine.objects.filter(
+        invoice__company_id=subject.company.pk,
+        invoice__sold_at__gte=period.start,
+        invoice__sold_at__lt=period.end,
+        invoice__state=State.ACTIVE,
+        invoice__is_training=False,
+    )
+    if subject.is_part:
+        found = found.filter(invoice__device_id__in=[device.pk for device in subject.devices])
+    signed = ExpressionWrapper(Q(invoice__receipt__isnull=False), output_field=BooleanField())
+    return found.annotate(is_signed=signed)
+
+
 def line_sums(found: Any, *by: str) -> list[dict[str, Any]]:
     """Sums over the lines of documents; `by` may reach into the invoice."""
-    lines: Any = InvoiceLine.objects.filter(invoice__in=found).order_by()
-    groups = lines.values(*by)
+    return sums_of_lines(InvoiceLine.objects.filter(invoice__in=found), *by)
+
+
+def sums_of_lines(lines: Any, *by: str) -> list[dict[str, Any]]:
     sums: dict[str, Any] = {
         f"sum_{name}": Sum(name) for name in ("quantity", "taxable", "tax", "total")
     }
-    return list(groups.annotate(**sums))
-
-
-def total_of(rows: Any, name: str) -> Decimal:
-    return sum((row[name] for row in rows), ZERO)
+    return list(lines.order_by().values(*by).annotate(**sums))

@@ -13,13 +13,19 @@ from sales.models import Kind
 from sales.outputs import Money, money
 
 from .day import plain
-from .facts import line_sums, sold_in
+from .facts import lines_in, sums_of_lines
 from .head import Head
 from .subject import Period, Subject
 
 ITEM = ("pk", "sku", "code", "name", "price", "product_type")
 SERVICE = "3"
 CHUNK = 5000
+# By (is signed, kind). A credit note that KRA has not signed gives nothing back yet.
+PARTS = {
+    (True, Kind.SALE.value): "amount",
+    (True, Kind.CREDIT_NOTE.value): "credited",
+    (False, Kind.SALE.value): "unsigned",
+}
 
 
 class PluRow(Struct, frozen=True):
@@ -72,16 +78,12 @@ Key = tuple[int, str, Decimal]
 
 def _groups(subject: Subject, period: Period) -> dict[Key, Amounts]:
     groups: dict[Key, Amounts] = defaultdict(dict)
-    sold = sold_in(subject, period)
-    parts = {
-        "amount": sold.filter(receipt__isnull=False, kind=Kind.SALE),
-        "credited": sold.filter(receipt__isnull=False, kind=Kind.CREDIT_NOTE),
-        "unsigned": sold.filter(receipt__isnull=True, kind=Kind.SALE),
-    }
-    for name, part in parts.items():
-        for row in line_sums(part, "item_id", "letter", "rate"):
+    by = ("item_id", "letter", "rate", "invoice__kind", "is_signed")
+    for row in sums_of_lines(lines_in(subject, period), *by):
+        part = PARTS.get((row["is_signed"], row["invoice__kind"]))
+        if part is not None:
             key = (row["item_id"], row["letter"], row["rate"])
-            groups[key][name] = (row["sum_quantity"], row["sum_total"])
+            groups[key][part] = (row["sum_quantity"], row["sum_total"])
     return groups
 
 

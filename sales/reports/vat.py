@@ -9,18 +9,21 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 from django.conf import settings
+from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.utils.module_loading import import_string
 from msgspec import Meta, Struct
 
 from core.money import ZERO
+from items.rates import rates_ever
 from sales.models import LETTERS, Kind
 from sales.outputs import Money, money
 
 from .day import plain
-from .facts import IS_SIGNED, line_sums, sold_in, sums_of
+from .facts import BY_LETTER, lines_in, sold_in, sums_of, sums_of_lines
 from .head import Head
 from .subject import Period, Subject
 
+HAS_PIN = ExpressionWrapper(~Q(customer_pin=""), output_field=BooleanField())
 CATEGORIES = {
     "A": "exempt",
     "B": "standard rate",
@@ -85,8 +88,8 @@ class VatReport(Struct, frozen=True):
 
 def vat_report(subject: Subject, period: Period, head: Head) -> VatReport:
     """The caller holds the snapshot."""
-    found = sold_in(subject, period).annotate(is_signed=IS_SIGNED)
-    groups = _by_rate(found)
+    documents = _documents(subject, period)
+    groups = _by_rate(documents, subject, period)
     rows = [_row(letter, rate, groups) for letter, rate in _keys(groups)]
     purchases = [_purchase(row) for row in _confirmed(subject, period)]
     return VatReport(
@@ -95,7 +98,7 @@ def vat_report(subject: Subject, period: Period, head: Head) -> VatReport:
         output_tax=_sum(row.net_tax for row in rows),
         output_taxable=_sum(row.net_taxable for row in rows),
         unsigned_tax=_sum(row.unsigned_tax for row in rows),
-        buyers=_buyers(found),
+        buyers=_buyers(documents),
         purchases=purchases,
         input_tax=_sum(p.tax if p.kind == "purchase" else f"-{p.tax}" for p in purchases),
     )
@@ -105,18 +108,45 @@ def _sum(amounts: Iterator[str]) -> str:
     return money(sum((Decimal(amount) for amount in amounts), ZERO))
 
 
+def _documents(subject: Subject, period: Period) -> list[dict[str, Any]]:
+    """One pass over the documents, which hold the sums of each letter: a third of the rows that
+    their lines are.
+    """
+    found = sold_in(subject, period).annotate(has_pin=HAS_PIN)
+    names = ["taxable", "tax", *BY_LETTER]
+    return list(sums_of(found, "is_signed", "kind", "has_pin", names=names))
+
+
 Groups = dict[tuple[str, str, bool, str], tuple[Decimal, Decimal]]
 
 
-def _by_rate(found: Any) -> Groups:
-    """Taxable and tax by (letter, rate, signed, kind), from the lines."""
+def _by_rate(documents: list[dict[str, Any]], subject: Subject, period: Period) -> Groups:
+    """Taxable and tax by (letter, rate, signed, kind)."""
     groups: Groups = {}
-    for is_signed in (True, False):
-        part = found.filter(receipt__isnull=not is_signed)
-        for row in line_sums(part, "letter", "rate", "invoice__kind"):
-            key = (row["letter"], plain(row["rate"]), is_signed, row["invoice__kind"])
-            groups[key] = (row["sum_taxable"], row["sum_tax"])
+    rates = rates_ever(subject.company.environment)
+    steady = {letter: plain(*known) for letter, known in rates.items() if len(known) == 1}
+    for row in documents:
+        for letter, rate in steady.items():
+            key = (letter, rate, row["is_signed"], row["kind"])
+            amounts = (row[f"sum_taxable_{letter.lower()}"], row[f"sum_tax_{letter.lower()}"])
+            _add(groups, key, amounts)
+    for letter in set(rates) - set(steady):
+        _add_lines(groups, letter, subject, period)
     return groups
+
+
+def _add_lines(groups: Groups, letter: str, subject: Subject, period: Period) -> None:
+    """A letter whose rate has changed: only a line knows at which rate it was sold."""
+    lines = lines_in(subject, period).filter(letter=letter)
+    lines = lines.filter(**{f"invoice__taxable_{letter.lower()}__gt": 0})
+    for row in sums_of_lines(lines, "rate", "is_signed", "invoice__kind"):
+        key = (letter, plain(row["rate"]), row["is_signed"], row["invoice__kind"])
+        _add(groups, key, (row["sum_taxable"], row["sum_tax"]))
+
+
+def _add(groups: Groups, key: tuple[str, str, bool, str], more: tuple[Decimal, Decimal]) -> None:
+    taxable, tax = groups.get(key, (ZERO, ZERO))
+    groups[key] = (taxable + more[0], tax + more[1])
 
 
 def _keys(groups: Groups) -> list[tuple[str, str]]:
@@ -140,17 +170,16 @@ def _row(letter: str, rate: str, groups: Groups) -> VatRow:
     )  # fmt: skip
 
 
-def _buyers(found: Any) -> list[BuyerRow]:
-    signed = found.filter(receipt__isnull=False)
-    rows = []
-    for name, part in (
-        ("with a PIN", signed.exclude(customer_pin="")),
-        ("without a PIN", signed.filter(customer_pin="")),
-    ):
-        by_kind = {row["kind"]: row for row in sums_of(part, "kind", names=["taxable", "tax"])}
-        sale, note = (_figures(by_kind.get(kind)) for kind in (Kind.SALE, Kind.CREDIT_NOTE))
-        rows.append(BuyerRow(name, *sale, *note))
-    return rows
+def _buyers(documents: list[dict[str, Any]]) -> list[BuyerRow]:
+    signed = {(row["has_pin"], row["kind"]): row for row in documents if row["is_signed"]}
+    return [
+        BuyerRow(
+            name,
+            *_figures(signed.get((has_pin, Kind.SALE))),
+            *_figures(signed.get((has_pin, Kind.CREDIT_NOTE))),
+        )
+        for name, has_pin in (("with a PIN", True), ("without a PIN", False))
+    ]
 
 
 def _figures(row: dict[str, Any] | None) -> tuple[int, str, str]:
