@@ -121,6 +121,8 @@ CELERY_BEAT_SCHEDULE = {
         "task": "sales.tasks.reconcile",
         "schedule": env.float("RECONCILE_SECONDS", default=300.0),
     },
+    # By the hour, so that a day that was missed is closed once the service is up again.
+    "close-days": {"task": "sales.tasks.close_days", "schedule": crontab(minute=10)},
     "sync-purchases": {
         "task": "purchases.tasks.sync_purchases",
         "schedule": timedelta(hours=env.float("PURCHASES_SYNC_HOURS", default=6.0)),

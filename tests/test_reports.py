@@ -87,8 +87,7 @@ def test_vat_has_what_a_return_asks_for(day):
 def test_vat_keeps_the_rates_of_a_letter_apart(day):
     """The rate of E was 8 for a while: what was sold then stays at 8."""
     TaxRate.objects.create(
-        environment="simulator", letter="E", rate=8, valid_from="2020-01-01",
-        seen_at=timezone.now(), approved_at=timezone.now(),
+        environment="simulator", letter="E", rate=8, valid_from="2020-01-01", approved=True
     )  # fmt: skip
     for reference, rate, tax in (("S-1", 8, 8), ("S-2", 0, 0)):
         invoice = Invoice.objects.get(reference=reference)
@@ -159,7 +158,9 @@ def pdf_numbers(content):
 
 def body_of(response):
     content = response.getvalue() if response.streaming else response.content
-    response.close()
+    # response.close() would close the test's database connection too.
+    for close in response._resource_closers:
+        close()
     return content
 
 
@@ -222,6 +223,7 @@ def test_accept_chooses_the_format(day, accept):
 
     assert response["Content-Type"].startswith(accept.split(";")[0])
     assert response["Vary"] == "Accept"
+    assert body_of(response)
 
 
 # --- Refusals ---

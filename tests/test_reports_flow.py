@@ -7,26 +7,34 @@ import pytest
 import time_machine
 from django.utils import timezone
 
+from outbox import breaker
+from outbox.models import Breaker
 from sales.models import ZDocument, ZReport
+
+from .conftest import skip_backoff
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_what_kra_signs_late_is_in_the_next_z_and_nothing_is_lost(shop):
-    shop.sell("T-1")
-    shop.deliver()
-    shop.simulator.outage(True)
-    shop.sell("T-2")
-    shop.deliver(until_empty=False)
-    x = shop.get("/api/reports/x/").json()
-    first = shop.post("/api/reports/z/", {}).json()
-    waiting = shop.get("/api/reports/vat/").json()
-    shop.simulator.outage(False)
-    shop.deliver()
-    with time_machine.travel(timezone.now() + timedelta(days=1)):
-        shop.sell("T-3")
+    # KRA takes nothing from the future, so the first day is yesterday.
+    with time_machine.travel(timezone.now() - timedelta(days=1)):
+        shop.sell("T-1")
         shop.deliver()
-        second = shop.post("/api/reports/z/", {}).json()
+        shop.simulator.outage(True)
+        shop.sell("T-2")
+        shop.deliver(until_empty=False)
+        x = shop.get("/api/reports/x/").json()
+        first = shop.post("/api/reports/z/", {}).json()
+        waiting = shop.get("/api/reports/vat/").json()
+        shop.simulator.outage(False)
+        skip_backoff()
+        breaker.forget()
+        Breaker.objects.all().delete()
+        shop.deliver()
+    shop.sell("T-3")
+    shop.deliver()
+    second = shop.post("/api/reports/z/", {}).json()
 
     assert (x["sales"]["count"], x["incomplete"][0]["sales"]["count"]) == (1, 1)
     assert (first["number"], first["sales"]["total"]) == (1, "4320.00")
@@ -41,4 +49,4 @@ def test_what_kra_signs_late_is_in_the_next_z_and_nothing_is_lost(shop):
     vat = shop.client.get(
         "/api/reports/vat/?documents=true&format=csv", headers=shop.headers()
     ).getvalue()
-    assert vat.count(b",signed,") >= 2
+    assert vat.count(b",signed,") == 1

@@ -11,11 +11,12 @@ from . import (
     purchases,
     reconciliation,
     registers,
+    reports,
     sales,
     stock,
 )  # fmt: skip
 
 __all__ = [
-    "companies", "devices", "lists", "outbox", "purchases", "reconciliation", "registers", "sales",
-    "stock",
+    "companies", "devices", "lists", "outbox", "purchases", "reconciliation", "registers", "reports",
+    "sales", "stock",
 ]  # fmt: skip

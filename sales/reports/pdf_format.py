@@ -22,6 +22,8 @@ PLAIN, BOLD = "NotoSans", "NotoSans-Bold"
 WIDE = 7
 MARGIN = 15 * mm
 WEIGHTS = {"text": 1.5, "money": 1.35, "number": 0.95}
+# reportlab pads its frames on both sides.
+FRAME = 12
 GREY = colors.HexColor("#666666")
 
 
@@ -46,9 +48,10 @@ def pdf_bytes(sheet: Sheet) -> bytes:
         invariant=1,
     )
     size = 7.0 if is_wide else 9.0
-    story = _head(sheet, page[0] - 2 * MARGIN)
+    width = page[0] - 2 * MARGIN - FRAME
+    story = _head(sheet, width)
     for table in sheet.tables:
-        story += _table(table, page[0] - 2 * MARGIN, size)
+        story += _table(table, width, size)
 
     def foot(canvas: Any, _: Any) -> None:
         canvas.setFont(PLAIN, 7)
