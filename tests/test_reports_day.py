@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 import time_machine
+from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, connections, transaction
 
 from core.errors import DomainError
@@ -17,6 +18,7 @@ from outbox.models import Status
 from sales.errors import DayClosed, ZBusy
 from sales.models import Invoice, ZDocument, ZReport
 from sales.reports.closing import close_day
+from sales.tasks import close_days
 from sales.tests import shop as offline
 
 pytestmark = pytest.mark.django_db
@@ -340,3 +342,52 @@ def test_signing_during_a_z_loses_nothing(till):
     assert ZDocument.objects.count() == 40
     numbers = ZReport.objects.order_by("number").values_list("number", flat=True)
     assert list(numbers) == list(range(1, len(numbers) + 1))
+
+
+# --- By hand, by night, in the back office ---
+
+
+def test_the_command_closes_a_day_and_shows_it(day, capsys):
+    call_command("z_report", device="dvcv1130")
+
+    shown = capsys.readouterr().out
+    assert "Z REPORT No. 1" in shown
+    assert "7303.00" in shown
+    with pytest.raises(CommandError, match="Z 1 of 2026-11-16"):
+        call_command("z_report", device="dvcv1130")
+
+
+def test_the_night_closes_yesterday_where_it_is_asked_to(day, clock, settings):
+    clock.shift(timedelta(days=2))
+    offline.sign(day.sell("S-7", sold_at=(datetime.now(NAIROBI) - timedelta(days=1)).isoformat()))
+    assert close_days() == 0
+    settings.Z_NIGHTLY_COMPANIES = [day.pin]
+
+    made = [close_days(), close_days()]
+
+    assert made == [1, 0]
+    assert [str(z.day) for z in ZReport.objects.all()] == ["2026-11-17"]
+
+
+def test_the_night_catches_up_day_by_day(day, clock, settings):
+    settings.Z_NIGHTLY_COMPANIES = [day.pin]
+    close(day, day="2026-11-15")
+    clock.shift(timedelta(days=3))
+
+    assert close_days() == 2
+    days = ZReport.objects.order_by("number").values_list("day", flat=True)
+    assert [str(day) for day in days] == ["2026-11-15", "2026-11-16", "2026-11-18"]
+
+
+def test_staff_download_a_z(day, client, admin_user):
+    close(day)
+    z = ZReport.objects.get()
+    client.force_login(admin_user)
+
+    page = client.get(f"/admin/sales/zreport/{z.pk}/change/")
+    files = [client.get(f"/admin/sales/zreport/{z.pk}/{form}/") for form in ("json", "pdf")]
+
+    assert page.status_code == client.get("/admin/sales/zreport/").status_code == 200
+    assert files[0].content == z.content.encode()
+    assert files[1].content.startswith(b"%PDF")
+    assert client.get(f"/admin/sales/zreport/{z.pk}/doc/").status_code == 404

@@ -17,6 +17,6 @@ from . import (
 )  # fmt: skip
 
 __all__ = [
-    "companies", "devices", "lists", "outbox", "purchases", "reconciliation", "registers", "reports",
-    "sales", "stock",
+    "companies", "devices", "lists", "outbox", "purchases", "reconciliation", "registers",
+    "reports", "sales", "stock",
 ]  # fmt: skip
