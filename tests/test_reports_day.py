@@ -385,9 +385,11 @@ def test_staff_download_a_z(day, client, admin_user):
     client.force_login(admin_user)
 
     page = client.get(f"/admin/sales/zreport/{z.pk}/change/")
-    files = [client.get(f"/admin/sales/zreport/{z.pk}/{form}/") for form in ("json", "pdf")]
+    files = [
+        client.get(f"/admin/sales/zreport/{z.pk}/download/{form}/") for form in ("json", "pdf")
+    ]
 
     assert page.status_code == client.get("/admin/sales/zreport/").status_code == 200
     assert files[0].content == z.content.encode()
     assert files[1].content.startswith(b"%PDF")
-    assert client.get(f"/admin/sales/zreport/{z.pk}/doc/").status_code == 404
+    assert client.get(f"/admin/sales/zreport/{z.pk}/download/doc/").status_code == 404

@@ -29,7 +29,7 @@ class ZReportAdmin(ReadOnlyAdmin):
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(self.download)
-        own = path("<int:pk>/<str:form>/", view, name="sales_zreport_download")
+        own = path("<int:pk>/download/<str:form>/", view, name="sales_zreport_download")
         return [own, *super().get_urls()]
 
     def download(self, request: HttpRequest, pk: int, form: str) -> HttpResponseBase:
