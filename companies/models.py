@@ -52,6 +52,7 @@ class Scope(models.TextChoices):
     PURCHASES_WRITE = "purchases:write"
     PURCHASES_READ = "purchases:read"
     REPORTS_READ = "reports:read"
+    REPORTS_WRITE = "reports:write"
     LOGS_READ = "logs:read"
 
 

@@ -125,6 +125,8 @@ CELERY_BEAT_SCHEDULE = {
         "task": "sales.tasks.send_emails",
         "schedule": env.float("EMAIL_SECONDS", default=10.0),
     },
+    # By the hour, so that a day that was missed is closed once the service is up again.
+    "close-days": {"task": "sales.tasks.close_days", "schedule": crontab(minute=10)},
     "sync-purchases": {
         "task": "purchases.tasks.sync_purchases",
         "schedule": timedelta(hours=env.float("PURCHASES_SYNC_HOURS", default=6.0)),
@@ -223,6 +225,11 @@ SALES_CLOCK_SKEW_SECONDS = 300
 RECONCILE_FROM_HOUR = env.int("RECONCILE_FROM_HOUR", default=2)
 RECONCILE_CATCH_UP_DAYS = env.int("RECONCILE_CATCH_UP_DAYS", default=3)
 RECONCILE_SLICE_SECONDS = env.float("RECONCILE_SLICE_SECONDS", default=240.0)
+# What a report takes from apps that sales may not import, by dotted path; empty: left out.
+REPORT_PURCHASES = "purchases.reporting.confirmed_sums"
+REPORT_JOURNAL_CHECKPOINT = ""
+# PINs of the companies whose days are closed every night; what a person closed stays as it is.
+Z_NIGHTLY_COMPANIES = env.list("Z_NIGHTLY_COMPANIES", default=[])
 
 # --- Receipts ----------------------------------------------------------------------------------
 # "raster" prints the QR code as a picture, which every printer can; "native" leaves it to the

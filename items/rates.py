@@ -34,6 +34,16 @@ def rates_on(environment: str, day: date) -> dict[str, Decimal]:
     return rates
 
 
+def rates_ever(environment: str) -> dict[str, set[Decimal]]:
+    """All rates at which a letter can have been sold; most have one."""
+    rates = {letter: {rate} for letter, rate in PUBLISHED.items()}
+    # Not from the cache: another process may have sold at a rate that this one does not know yet.
+    usable = TaxRate.objects.usable().filter(environment=environment)
+    for letter, rate in usable.values_list("letter", "rate"):
+        rates[letter].add(rate)
+    return rates
+
+
 def forget() -> None:
     """Read the rates again at once."""
     _cache.clear()

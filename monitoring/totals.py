@@ -5,16 +5,13 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
-from django.db.models import BooleanField, Count, ExpressionWrapper, Q, Sum
 from msgspec import Meta, Struct
 
 from devices.models import Device
 from kra.times import NAIROBI
-from sales.models import LETTERS, Invoice, Kind, State
+from sales.models import LETTERS, Kind
 from sales.outputs import Money, money
-
-AMOUNTS = ["total", "taxable", "tax"]
-BY_LETTER = [f"{name}_{letter.lower()}" for letter in LETTERS for name in ("taxable", "tax")]
+from sales.reports.facts import AMOUNTS, BY_LETTER, documents, sums_of
 
 
 class LetterTotals(Struct):
@@ -60,20 +57,9 @@ def totals_of_day(devices: Sequence[Device], *, now: datetime) -> Day:
 
 
 def _sums(devices: Sequence[Device], start: datetime, end: datetime) -> Any:
-    sold = Invoice.objects.filter(
-        # The company is named too, because the index begins with it.
-        company_id__in={device.company_id for device in devices},
-        device_id__in=[device.pk for device in devices],
-        sold_at__gte=start,
-        sold_at__lt=end,
-        state=State.ACTIVE,
-        is_training=False,
-    )
-    has_receipt = ExpressionWrapper(Q(receipt__isnull=False), output_field=BooleanField())
-    groups = sold.annotate(is_signed=has_receipt).values("kind", "is_signed")
-    # The prefix keeps the sums apart from the columns they add up.
-    sums: dict[str, Any] = {f"sum_{name}": Sum(name) for name in [*AMOUNTS, *BY_LETTER]}
-    return groups.annotate(count=Count("*"), **sums)
+    companies = sorted({device.company_id for device in devices})
+    sold = documents(companies, start, end, [device.pk for device in devices])
+    return sums_of(sold, "kind", "is_signed", names=[*AMOUNTS, *BY_LETTER])
 
 
 def _totals(row: dict[str, Any] | None) -> Totals:

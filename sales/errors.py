@@ -1,4 +1,4 @@
-from core.errors import Conflict, Invalid
+from core.errors import Conflict, DomainError, Invalid
 
 
 class SaleInvalid(Invalid):
@@ -36,3 +36,35 @@ class NotCreditable(Conflict):
 class NotSigned(Conflict):
     code = "not_signed"
     help = "There is no fiscal receipt before KRA has signed. Give the buyer the promise link."
+
+
+class DayClosed(Conflict):
+    """The device has a Z of this day; a day is closed once."""
+
+    code = "day_closed"
+    help = "Read the Z that is named. What is sold or signed from now on goes into the next one."
+
+
+class EarlierDayOpen(Conflict):
+    code = "earlier_day_open"
+    help = "Z reports go in order. Close the day that is named first."
+
+
+class ZBusy(Conflict):
+    code = "z_busy"
+    help = "Other requests were closing the same device. Read its list of Z reports, then decide."
+
+
+class UnknownFormat(DomainError):
+    """None of the formats that the request accepts can be written."""
+
+    status = 406
+    code = "not_acceptable"
+    help = "Name one of the listed formats in ?format= or in Accept."
+
+
+class ReportDamaged(Conflict):
+    """Somebody went round the trigger that guards a Z."""
+
+    code = "report_damaged"
+    help = "Restore the row from a backup, and find out who changed the database."

@@ -1,4 +1,4 @@
-"""Celery's part: compare our books with KRA's every night."""
+"""Celery's part: every night compare our books with KRA's, and close the day."""
 
 import time
 
@@ -9,6 +9,7 @@ from django.utils import timezone
 from .emails.sending import send_due
 from .models import emails_are_on
 from .reconciliation import nightly
+from .reports.nightly import close_yesterday
 
 EMAILS_SLICE_S = 60.0
 
@@ -24,3 +25,9 @@ def reconcile() -> int:
 def send_emails() -> int:
     """Send the receipts that are owed by mail."""
     return send_due(until=time.monotonic() + EMAILS_SLICE_S) if emails_are_on() else 0
+
+
+@shared_task(expires=3000)
+def close_days() -> int:
+    """The Z reports of yesterday and before, for the companies that want it so."""
+    return close_yesterday(timezone.now())

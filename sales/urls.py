@@ -4,6 +4,7 @@ from . import views
 from .receipts import urls as receipts
 from .reconciliation import views as books
 from .registers import urls as registers
+from .reports import urls as reports
 
 urlpatterns = [
     path("sales/", views.SaleView.as_view(), name="sale"),
@@ -35,4 +36,5 @@ urlpatterns = [
         name="difference-explain",
     ),
     *registers.urlpatterns,
+    *reports.urlpatterns,
 ]

@@ -26,6 +26,7 @@ from sales.models import (
     ReconciledDay,
     Reconciliation,
 )
+from sales.reports.closing import close_day
 from sales.tests import shop as offline
 
 READERS = (Scope.SALES_READ, Scope.ITEMS_WRITE)
@@ -200,6 +201,13 @@ DOORS = {
     "GET /api/invoices/{id}/prints/": Door("object", REPORTERS, names={"id": "signed"}),
     "POST /api/sales/proforma/": Door("object", WRITE, SALE),
     "POST /api/sales/proforma.{suffix}": Door("object", WRITE, SALE),
+    "GET /api/reports/x/": Door("object", (Scope.REPORTS_READ,), query="?device=dvc-a1"),
+    "GET /api/reports/z/": Door("list", (Scope.REPORTS_READ,)),
+    "POST /api/reports/z/": Door("object", (Scope.REPORTS_WRITE,), {"device": "dvc-a1"}, 201),
+    "GET /api/reports/z/{id}/": Door("object", (Scope.REPORTS_READ,)),
+    "GET /api/reports/plu/": Door("object", (Scope.REPORTS_READ,), query="?device=dvc-a1"),
+    "GET /api/reports/vat/": Door("object", (Scope.REPORTS_READ,), query="?device=dvc-a1"),
+    "GET /api/reports/payments/": Door("object", (Scope.REPORTS_READ,), query="?device=dvc-a1"),
     "GET /api/reconciliations/": Door("list", (Scope.REPORTS_READ,)),
     "POST /api/reconciliations/": Door("object", BOOKS, PERIOD, 202),
     "GET /api/reconciliations/month/": Door("own", (Scope.REPORTS_READ,), by_device=False),
@@ -324,6 +332,7 @@ def furnish(alpha: Any) -> World:
         "logs": call.pk,
         "purchases": _offer(alpha).pk,
         "reconciliations": _compare(device).pk,
+        "z": close_day(device, day=date(2020, 1, 1), by="Alphaville").pk,
         "imports": _declare(company).pk,
     }
     return World(alpha, things)

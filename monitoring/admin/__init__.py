@@ -14,11 +14,12 @@ from . import (
     purchases,
     reconciliation,
     registers,
+    reports,
     sales,
     stock,
 )  # fmt: skip
 
 __all__ = [
     "branding", "companies", "devices", "emails", "lists", "outbox", "prints", "purchases",
-    "reconciliation", "registers", "sales", "stock",
+    "reconciliation", "registers", "reports", "sales", "stock",
 ]  # fmt: skip

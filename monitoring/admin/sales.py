@@ -5,9 +5,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from monitoring.totals import BY_LETTER
 from sales.models import Invoice, InvoiceLine, Receipt
 from sales.outputs import trouble_of
+from sales.reports.facts import BY_LETTER
 
 from .read_only import ReadOnly, ReadOnlyAdmin
 

@@ -21,6 +21,7 @@ from .reconciliation import (
     Verdict,
 )
 from .registers import BranchRecord, BranchUser, Customer, Insurance, PinRecord
+from .reports import ZCounter, ZDocument, ZReport
 
 __all__ = [
     "LETTERS",
@@ -47,5 +48,8 @@ __all__ = [
     "Stage",
     "State",
     "Verdict",
+    "ZCounter",
+    "ZDocument",
+    "ZReport",
     "public_token",
 ]

@@ -1,0 +1,1 @@
+"""Reports from our own records: right while KRA is down, and never twice about one sale."""

@@ -1,0 +1,135 @@
+"""Closing a day: the Z report, numbered, frozen and made once.
+
+One transaction: the device's counter is locked, the uncounted documents are summed, the report is
+stored and each document is tied to it. If the process dies before the commit, nothing happened;
+if the answer is lost, the next request meets the Z and is told which one it is.
+"""
+
+import hashlib
+from dataclasses import replace
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.db import OperationalError, connection
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from psycopg.errors import SerializationFailure
+
+from core.errors import Invalid, Problem
+from core.money import ZERO
+from devices.models import Device
+from sales.errors import DayClosed, EarlierDayOpen, ZBusy
+from sales.models import ZCounter, ZDocument, ZReport
+
+from .day import Frame, build, last_zs, open_days, uncounted
+from .facts import snapshot
+from .subject import day_of, of_device
+
+TRIES = 5
+
+
+def close_day(
+    device: Device, *, day: date | None = None, opening_deposit: Decimal = ZERO, by: str
+) -> ZReport:
+    """Make the Z of a day, today's if none is named. Concurrent calls make one Z.
+
+    Raises DayClosed with the Z that exists, EarlierDayOpen, Invalid for a day to come, ZBusy.
+    """
+    # Outside, so that the row is there for the lock whoever comes first.
+    ZCounter.objects.bulk_create([ZCounter(device=device)], ignore_conflicts=True)
+    for _ in range(TRIES):
+        now = timezone.now()
+        frame = Frame("Z", day or day_of(now), now, by, opening_deposit)
+        try:
+            with snapshot(writes=True):
+                return _close(device, frame)
+        except OperationalError as error:
+            # Somebody closed a day of this device since our snapshot was taken: look again.
+            if connection.in_atomic_block or not _is_overtaken(error):
+                raise
+    raise ZBusy(f"Device {device.serial} is being closed by others just now.")
+
+
+def _is_overtaken(error: OperationalError) -> bool:
+    return isinstance(error.__cause__, SerializationFailure)
+
+
+def _close(device: Device, frame: Frame) -> ZReport:
+    counter = ZCounter.objects.select_for_update().get(device=device)
+    last = last_zs([device])
+    _check_day(device, frame, last.get(device.pk))
+    number = counter.last_number + 1
+    frame = replace(frame, number=number, journal_checkpoint=checkpoint_of(device))
+    report = build(of_device(device), frame)
+    content = msgspec.json.encode(report)
+    z = ZReport.objects.create(
+        company_id=device.company_id,
+        branch_id=device.branch_id,
+        device=device,
+        number=number,
+        day=frame.day,
+        closed_at=frame.now,
+        closed_by=frame.by[:150],
+        content=content.decode(),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+    _tie(z, uncounted([device], frame.until, last))
+    counter.last_number = number
+    counter.save(update_fields=["last_number"])
+    return z
+
+
+def _tie(z: ZReport, found: Any) -> None:
+    """The documents that were summed, by the same question in the same snapshot."""
+    text, params = found.order_by().values("pk").query.sql_with_params()
+    table = ZDocument._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} (invoice_id, z_id)"
+            f" SELECT counted.id, %s FROM ({text}) AS counted(id)",
+            [z.pk, *params],
+        )
+
+
+def _check_day(device: Device, frame: Frame, last: ZReport | None) -> None:
+    if frame.day > day_of(frame.now):
+        problem = Problem("day", "That day has not come yet.", f"Name {day_of(frame.now)}.")
+        raise Invalid("A day to come cannot be closed.", problems=[problem])
+    if last is None:
+        return
+    if frame.day <= last.day:
+        raise day_closed(device, frame.day, last)
+    found = uncounted([device], frame.until, {device.pk: last})
+    earliest = open_days(found, last.day)
+    if earliest is not None and earliest < frame.day:
+        step = f'Close it first: {{"day": "{earliest}"}}.'
+        problem = Problem("day", f"{earliest} was sold on and has no Z.", step)
+        raise EarlierDayOpen(f"{earliest} is still open on {device.serial}.", problems=[problem])
+
+
+def day_closed(device: Device, day: date, last: ZReport) -> DayClosed:
+    same = ZReport.objects.filter(device=device, day=day).first()
+    z = same or last
+    address = f"/api/reports/z/{z.pk}/"
+    why = f"Z {z.number} of {z.day} closed it." if same else f"Z {z.number} is of a later day."
+    problem = Problem("day", why, f"Read {address}.")
+    return DayClosed(
+        f"Device {device.serial} has Z {z.number} of {z.day}, made at {_text(z.closed_at)}.",
+        problems=[problem],
+    )
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")
+
+
+def checkpoint_of(device: Device) -> dict[str, Any] | None:
+    """What the device's journal gives as its present end, when there is one to ask."""
+    if not settings.REPORT_JOURNAL_CHECKPOINT:
+        return None
+    ask = import_string(settings.REPORT_JOURNAL_CHECKPOINT)
+    found: dict[str, Any] | None = ask(device)
+    return found
