@@ -1,4 +1,4 @@
-"""What only a traditional server reads: units, nginx's part, the installer. No systemd runs here."""
+"""What only a traditional server reads: units, nginx, the installer. No systemd runs here."""
 
 import os
 import re
