@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -13,7 +14,7 @@ from companies.models import Branding, Scope
 from core.errors import Invalid, PayloadTooLarge
 
 URL, LOGO = "/api/company/branding/", "/api/company/branding/logo/"
-DEFAULTS = {
+DEFAULTS: dict[str, Any] = {
     "header": [], "footer": [], "language": "en", "paper": "80mm", "logo": None,
     "updated_at": None,
 }  # fmt: skip

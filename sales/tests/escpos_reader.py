@@ -22,10 +22,10 @@ class Row:
 @dataclass
 class Paper:
     dots: int
-    parts: list = field(default_factory=list)
-    qr: list = field(default_factory=list)
+    parts: list[Row | Image.Image] = field(default_factory=list)
+    qr: list[str] = field(default_factory=list)
     cuts: int = 0
-    code_pages: list = field(default_factory=list)
+    code_pages: list[int] = field(default_factory=list)
 
     @property
     def rows(self):

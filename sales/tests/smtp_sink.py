@@ -9,7 +9,7 @@ from email import message_from_bytes, policy
 @dataclass
 class Letter:
     sender: str
-    recipients: list
+    recipients: list[str]
     data: bytes
 
     @property
@@ -21,7 +21,7 @@ class Letter:
 class Orders:
     """Replies instead of the usual ones, by command; `drop_after_data`: hang up without one."""
 
-    replies: dict = field(default_factory=dict)
+    replies: dict[str, str] = field(default_factory=dict)
     drop_after_data: bool = False
 
 
@@ -46,6 +46,8 @@ class Sink(socketserver.ThreadingTCPServer):
 
 
 class Session(socketserver.StreamRequestHandler):
+    server: "Sink"
+
     def say(self, command, usual):
         self.wfile.write(self.server.orders.replies.get(command, usual).encode() + b"\r\n")
 

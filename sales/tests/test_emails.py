@@ -19,7 +19,7 @@ from kra.records import Signature
 from outbox.models import Transmission
 from sales import tasks
 from sales.acceptance import create_sale
-from sales.emails import sending
+from sales.emails import letters, sending
 from sales.emails.services import EmailIsOff, TooManyEmails, request_email
 from sales.errors import NotSigned
 from sales.messages import SaleMessage
@@ -236,6 +236,7 @@ def test_a_lost_answer_is_tried_again_under_the_same_id(sink, sold):
 def test_a_late_sender_records_nothing(sink, sold):
     sold()
     row = sending.claim(timezone.now())
+    assert row
     skip_wait()
     assert run() == 1
 
@@ -270,7 +271,7 @@ def test_a_refusal_for_good_ends_it_and_any_other_does_not(sink, sold, command, 
 
 def test_one_that_cannot_be_rendered_does_not_hold_up_the_others(sink, sold, monkeypatch):
     bad, _ = sold("T-1"), sold("T-2")
-    real = sending.letter_of
+    real = letters.letter_of
 
     def letter_of(invoice, document):
         if invoice.pk == bad.pk:

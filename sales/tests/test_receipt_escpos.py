@@ -83,10 +83,11 @@ def test_the_largest_amounts_are_whole(document, roll):
 @pytest.mark.parametrize("label", [Label.SALE_COPY, Label.TRAINING_SALE, Label.PROFORMA])
 def test_what_is_not_official_says_so_twice_as_large(signed, roll, label):
     document = build(signed(**FULL), label=label)
-    paper = printed(document, roll)
+    mark, paper = document.watermark, printed(document, roll)
 
+    assert mark
     large = " ".join(row.text for row in paper.rows if row.scale == 2)
-    words = f"{document.watermark.word} NOT AN OFFICIAL RECEIPT"
+    words = f"{mark.word} NOT AN OFFICIAL RECEIPT"
     assert large.count(words) == 2
     assert {row.scale for row in paper.rows if str(document.lines[0].amount) in row.text} == {1}
 

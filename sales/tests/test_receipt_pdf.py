@@ -40,7 +40,7 @@ def text_of(data):
 
 def sizes_of(page):
     """The size in points of each text on a page, turned or not."""
-    sizes = {}
+    sizes: dict[str, float] = {}
 
     def visit(text, _, matrix, __, size):
         if text.strip():
@@ -83,11 +83,13 @@ def test_what_is_not_official_says_so_twice_as_large_as_amounts(signed, paper, l
     if label.is_credit:
         pytest.skip("a credit note has a test of its own")
     document = build(signed(**FULL), label=label, branding=BRANDED)
+    mark = document.watermark
+    assert mark
 
     for page in pages_of(PAPERS[paper](document)):
         sizes = sizes_of(page)
         amounts = max(size for text, size in sizes.items() if str(document.lines[0].amount) in text)
-        words = document.watermark.word, *document.watermark.wording.split()
+        words = mark.word, *mark.wording.split()
         for word in words:
             largest = max(size for text, size in sizes.items() if word in text)
             assert largest >= 2 * amounts, word

@@ -238,12 +238,16 @@ def _ends(document: ReceiptDocument) -> Iterator[Block]:
     """Totals with the tax table; then the control unit's words with the code. Each in one piece."""
     yield _totals(document)
     yield _signed(document)
-    footer = [part for text in document.branding.footer for part in fold(text, INNER, SIZE)]
+    footer = [(part, SIZE, REGULAR) for text in document.branding.footer
+              for part in fold(text, INNER, SIZE)]  # fmt: skip
     if footer:
-        yield Block(len(footer) * ROW + GAP, lambda pen, y: [
-            pen.centre(WIDTH / 2, y - GAP - place * ROW, text, SIZE)
-            for place, text in enumerate(footer)
-        ] and None)  # fmt: skip
+        yield Block(_height(footer) + GAP, lambda pen, y: _middle(pen, y - GAP, footer))
+
+
+def _middle(pen: Pen, y: float, texts: list[Text]) -> None:
+    for text, size, font in texts:
+        pen.centre(WIDTH / 2, y, text, size, font)
+        y -= size * LEADING
 
 
 def _totals(document: ReceiptDocument) -> Block:

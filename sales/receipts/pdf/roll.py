@@ -1,6 +1,6 @@
 """A receipt on a roll: one page, as long as it takes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -13,6 +13,15 @@ from .pen import BOLD, LEADING, REGULAR, Block, Pen, fold, logo_size, new_canvas
 # What PDF readers can show of one page is limited; nobody prints five metres in one piece.
 LONGEST = 14_000.0
 TWICE = 2.1
+
+
+Write = Callable[[Pen, float, float, str, float, str], None]
+
+
+def _writer(
+    write: Write, x: float, text: str, size: float, font: str
+) -> Callable[[Pen, float], None]:
+    return lambda pen, y: write(pen, x, y, text, size, font)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +39,12 @@ class Roll:
         """From the left, folded."""
         size = size or self.size
         for part in fold(text, self.printed, size, font):
-            yield Block(size * LEADING, self._writer("text", self.left, part, size, font))
+            yield Block(size * LEADING, _writer(Pen.text, self.left, part, size, font))
 
     def centred(self, text: str, *, size: float = 0, font: str = REGULAR) -> Iterator[Block]:
         size = size or self.size
         for part in fold(text, self.printed, size, font):
-            yield Block(size * LEADING, self._writer("centre", self.paper / 2, part, size, font))
+            yield Block(size * LEADING, _writer(Pen.centre, self.paper / 2, part, size, font))
 
     def pair(self, left: str, right: str, *, size: float = 0, font: str = REGULAR
              ) -> Iterator[Block]:  # fmt: skip
@@ -45,7 +54,7 @@ class Roll:
         end = self.left + self.printed
         if widths + size > self.printed:
             yield from self.line(left, size=size, font=font)
-            yield Block(size * LEADING, self._writer("right", end, right, size, font))
+            yield Block(size * LEADING, _writer(Pen.right, end, right, size, font))
             return
 
         def draw(pen: Pen, y: float) -> None:
@@ -61,7 +70,7 @@ class Roll:
         if max(width_of(each, size, font) for each in (first, second)) > column - size / 2:
             yield from self.line(name, font=font)
             for each in (first, second):
-                yield Block(size * LEADING, self._writer("right", end, each, size, font))
+                yield Block(size * LEADING, _writer(Pen.right, end, each, size, font))
             return
 
         def draw(pen: Pen, y: float) -> None:
@@ -74,9 +83,6 @@ class Roll:
     def rule(self) -> Iterator[Block]:
         gap = self.size * 0.8
         yield Block(gap, lambda pen, y: pen.rule(self.left, y - gap / 2, self.printed))
-
-    def _writer(self, how: str, x: float, text: str, size: float, font: str):  # type: ignore[no-untyped-def]
-        return lambda pen, y: getattr(pen, how)(x, y, text, size, font)
 
 
 ROLL_80 = Roll(paper=80 * mm, printed=72 * mm, size=8.5, qr_side=42 * mm)
