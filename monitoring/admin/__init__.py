@@ -6,6 +6,7 @@ company.
 from . import (
     companies,
     devices,
+    journal,
     lists,
     outbox,
     purchases,
@@ -16,6 +17,6 @@ from . import (
 )  # fmt: skip
 
 __all__ = [
-    "companies", "devices", "lists", "outbox", "purchases", "reconciliation", "registers", "sales",
-    "stock",
+    "companies", "devices", "journal", "lists", "outbox", "purchases", "reconciliation",
+    "registers", "sales", "stock",
 ]  # fmt: skip
