@@ -1,4 +1,4 @@
-"""The journal behind real deliveries: whatever dies, one entry for each fact, and all of it true."""
+"""The journal behind real deliveries: whatever dies, one true entry for each fact."""
 
 import os
 import signal

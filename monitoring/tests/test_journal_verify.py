@@ -14,7 +14,7 @@ from django.db import connection
 from django.utils import timezone
 
 from core import facts
-from devices.models import SigningKey
+from devices.models import Call, SigningKey
 from devices.services import generate_keys
 from monitoring.journal import checkpoints, export, follower, verify_export
 from monitoring.journal.comparing import verify_device
@@ -285,6 +285,21 @@ def test_a_call_put_in_behind_the_follower_is_named(device, tamper):
     _, findings = verify_device(device)
 
     assert [finding.code for finding in findings] == ["unknown_row"]
+
+
+def test_bodies_that_were_emptied_by_age_are_no_tampering(device):
+    first, second = Call.objects.filter(device=device, reference__in=["R1", "R2"]).order_by("pk")
+    facts.note(device.pk, "bodies_pruned", first=first.pk, last=first.pk)
+    Call.objects.filter(pk__in=[first.pk, second.pk]).update(request="", answer="")
+
+    _, before = verify_device(device)
+    follow()
+    _, after = verify_device(device)
+
+    assert {finding.sequence for finding in before} == {4}
+    assert after == before
+    Call.objects.filter(pk=first.pk).update(request="{}")
+    assert {finding.sequence for finding in verify_device(device)[1]} == {3, 4}
 
 
 def test_the_commands_agree_with_each_other(device, tmp_path):
