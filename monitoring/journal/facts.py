@@ -114,7 +114,7 @@ def _lines(invoice: Invoice) -> str:
 
 def z_reports(ids: Iterable[int]) -> dict[int, Facts]:
     """The hash is taken of what the report says now, not copied from beside it."""
-    reports: Any = apps.get_model("sales", "ZReport")
+    reports: Any = apps.all_models["sales"]["zreport"]
     rows = reports.objects.filter(pk__in=list(ids))
     return {
         row.pk: plain(

@@ -160,7 +160,7 @@ def test_a_cut_tail_is_named(check, tamper, device):
 
 
 def test_a_cut_tail_is_named_by_a_checkpoint_from_elsewhere(check, tamper, device):
-    printed = checkpoints.journal_checkpoint(device)
+    printed = checkpoints.journal_checkpoint(device) or {}
     tamper(
         "DELETE FROM monitoring_journalcheckpoint",
         "DELETE FROM monitoring_journalentry WHERE sequence > 7",
@@ -195,7 +195,7 @@ def test_an_entry_under_another_key_is_named(check, tamper, device):
     stranger = Signer.of(SigningKey.objects.filter(device=device).latest("version"))
     entry = JournalEntry.objects.get(sequence=3)
     body = json.loads(entry.body) | {"key": stranger.key.fingerprint}
-    text = verify_export.canonical(body)
+    text = verify_export.canonical(body) or b""
     tamper(
         f"UPDATE monitoring_journalentry SET body = '{text.decode()}',"
         f" hash = '{hashlib.sha256(text).hexdigest()}', signature = '{stranger.sign(text)}'"
