@@ -237,8 +237,9 @@ PIN_LOOKUP_CACHE_SECONDS = env.float("PIN_LOOKUP_CACHE_SECONDS", default=600.0)
 # --- Journal -----------------------------------------------------------------------------------
 # Who keeps the facts that leave no row of their own (core/facts.py).
 FACT_KEEPER = "monitoring.journal.facts.note"
-# One look of the follower works no longer than this.
-JOURNAL_SLICE_SECONDS = env.float("JOURNAL_SLICE_SECONDS", default=20.0)
+# One look of the follower works no longer than this: it shares its process with deliveries, and a
+# long backlog of the journal must leave them at least half of it.
+JOURNAL_SLICE_SECONDS = env.float("JOURNAL_SLICE_SECONDS", default=2.5)
 
 # --- API ---------------------------------------------------------------------------------------
 # A catalogue of 5,000 rows fits into 4 MB; everything else is refused above 1 MB (core/api.py).
