@@ -15,6 +15,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from companies.models import Branch, Company
+from core import facts
 from kra.codes import explain
 from kra.errors import DeviceRefused, KRAError, OutcomeUnknown, Rejected, Unavailable
 from kra.requests import ListRequest
@@ -67,8 +68,10 @@ def change_state(device: Device, *, to: str, reason: str) -> None:
         State.ACTIVE: [State.SUSPENDED, State.REFUSED],
     }
     mine = Device.objects.filter(pk=device.pk, state__in=allowed[State(to)]).exclude(key="")
-    if not mine.update(state=to, state_reason=reason[:300]):
-        raise WrongState(f"The device is {device.state} and cannot become {to}.")
+    with transaction.atomic():
+        if not mine.update(state=to, state_reason=reason[:300]):
+            raise WrongState(f"The device is {device.state} and cannot become {to}.")
+        facts.note(device.pk, "device_state", state=str(to), reason=reason[:300])
     forget_devices()
 
 

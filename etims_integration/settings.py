@@ -134,6 +134,14 @@ CELERY_BEAT_SCHEDULE = {
     # Looks every half hour which lists are due; a run that broke off goes on with the next look.
     "sync-codes": {"task": "items.tasks.sync_codes", "schedule": timedelta(minutes=30)},
     "sync-imports": {"task": "items.tasks.sync_imports", "schedule": timedelta(hours=6)},
+    "journal": {
+        "task": "monitoring.tasks.follow_journal",
+        "schedule": env.float("JOURNAL_SECONDS", default=5.0),
+    },
+    "journal-checkpoints": {
+        "task": "monitoring.tasks.checkpoint_journals",
+        "schedule": timedelta(hours=1),
+    },
     # By the clock: an interval would start anew with every restart.
     "sync-branches": {
         "task": "devices.tasks.sync_all_branches",
@@ -227,7 +235,7 @@ RECONCILE_CATCH_UP_DAYS = env.int("RECONCILE_CATCH_UP_DAYS", default=3)
 RECONCILE_SLICE_SECONDS = env.float("RECONCILE_SLICE_SECONDS", default=240.0)
 # What a report takes from apps that sales may not import, by dotted path; empty: left out.
 REPORT_PURCHASES = "purchases.reporting.confirmed_sums"
-REPORT_JOURNAL_CHECKPOINT = ""
+REPORT_JOURNAL_CHECKPOINT = "monitoring.journal.checkpoints.journal_checkpoint"
 # PINs of the companies whose days are closed every night; what a person closed stays as it is.
 Z_NIGHTLY_COMPANIES = env.list("Z_NIGHTLY_COMPANIES", default=[])
 
@@ -255,6 +263,13 @@ EMAIL_RECEIPTS_PER_HOUR = env.int("EMAIL_RECEIPTS_PER_HOUR", default=5)
 STOCK_ALLOW_NEGATIVE = env.bool("STOCK_ALLOW_NEGATIVE", default=False)
 # How long KRA's word on a buyer's PIN is passed on without asking again.
 PIN_LOOKUP_CACHE_SECONDS = env.float("PIN_LOOKUP_CACHE_SECONDS", default=600.0)
+
+# --- Journal -----------------------------------------------------------------------------------
+# Who keeps the facts that leave no row of their own (core/facts.py).
+FACT_KEEPER = "monitoring.journal.facts.note"
+# One look of the follower works no longer than this: it shares its process with deliveries, and a
+# long backlog of the journal must leave them at least half of it.
+JOURNAL_SLICE_SECONDS = env.float("JOURNAL_SLICE_SECONDS", default=2.5)
 
 # --- API ---------------------------------------------------------------------------------------
 # A catalogue of 5,000 rows fits into 4 MB; everything else is refused above 1 MB (core/api.py).

@@ -85,9 +85,11 @@ class Cluster:
         return child, f"postgres://{NAME}:{password}@{LOOPBACK}:{port}/{NAME}"
 
     def _create_owner(self) -> None:
-        # Not a superuser, as in production; CREATEDB is for the tests. One command a line.
+        # Not a superuser, as in production; CREATEDB and CREATEROLE are for the tests. One command
+        # a line.
+        password = self.password_file.read_text()
         statements = (
-            f"CREATE ROLE {NAME} LOGIN CREATEDB PASSWORD '{self.password_file.read_text()}'\n"
+            f"CREATE ROLE {NAME} LOGIN CREATEDB CREATEROLE PASSWORD '{password}'\n"
             f"CREATE DATABASE {NAME} OWNER {NAME}\n"
         )
         argv = ["--single", "-D", str(self.data), "postgres"]

@@ -1,6 +1,10 @@
+import time
+
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
+from .journal import checkpoints, follower
 from .models import Heartbeat
 
 
@@ -14,3 +18,15 @@ def heartbeat() -> None:
         unique_fields=["name"],
         update_fields=["at"],
     )
+
+
+@shared_task(expires=30)
+def follow_journal() -> None:
+    """Enter what has happened since the last look. Runs at once with itself without harm."""
+    follower.follow(until=time.monotonic() + settings.JOURNAL_SLICE_SECONDS)
+
+
+@shared_task(expires=3600)
+def checkpoint_journals() -> None:
+    """One checkpoint a day for each chain; beat asks every hour, so a missed one is made up for."""
+    checkpoints.daily()

@@ -1,6 +1,7 @@
 from django.urls import path
 
 from . import views
+from .journal.views import JournalView
 
 urlpatterns = [
     path("health/", views.ReadyView.as_view(), name="health"),
@@ -8,5 +9,6 @@ urlpatterns = [
     path("health/ready/", views.ReadyView.as_view(), name="health-ready"),
     path("api/logs/", views.LogListView.as_view(), name="log-list"),
     path("api/logs/<int:pk>/", views.LogView.as_view(), name="log"),
+    path("api/journal/", JournalView.as_view(), name="journal"),
     path("api/dashboard/", views.DashboardView.as_view(), name="dashboard"),
 ]

@@ -10,6 +10,7 @@ import logging
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from core import facts
 from devices.calls import exchange
 from kra.answers import Reply
 from kra.codes import explain
@@ -46,11 +47,18 @@ def resync_counter(lane: Lane, *, last_number: int, reason: str) -> None:
             adopt_held(lane, last_number, lease)
         with transaction.atomic(durable=True):
             _keep(lease)
+            _note_counter(lane, last_number, reason)
             Lane.objects.filter(pk=lane.pk).update(last_number=last_number)
             requeue_conflicts(lane)
     finally:
         lease.release()
     log.warning("counter set", extra={"lane": lane.pk, "number": last_number, "outcome": reason})
+
+
+def _note_counter(lane: Lane, last_number: int, reason: str) -> None:
+    before = Lane.objects.values_list("last_number", flat=True).get(pk=lane.pk)
+    about = {"stream": lane.stream, "before": before, "after": last_number, "reason": reason}
+    facts.note(lane.device_id, "counter_set", **about)
 
 
 def _keep(lease: Lease) -> None:
@@ -131,6 +139,8 @@ def _adopt(lane: Lane, number: int, reply: Reply) -> Transmission | None:
             row.sha256 = hashlib.sha256(row.body).hexdigest()
             row.save(update_fields=["number", "body", "sha256"])
             accept(row, handler, found.receipt)
+            about = {"transmission": row.pk, "reference": row.reference, "number": number}
+            facts.note(lane.device_id, "adopted", **about)
         return row
     return None
 

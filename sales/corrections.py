@@ -6,6 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from core import facts
 from core.errors import Problem
 from devices.models import Device
 from outbox.models import Status
@@ -71,12 +72,15 @@ def _require_same_sale(device: Device, data: SaleContent) -> None:
 
 
 def _leave(invoice: Invoice, *, to: str, reason: str, error: Any) -> None:
-    """Take the current version out of use, once."""
+    """Take the current version out of use, once. Runs in a transaction."""
     mine = Invoice.objects.filter(pk=invoice.pk, state=State.ACTIVE, is_current=True)
     current = to != State.SUPERSEDED
     now = timezone.now()
     if not mine.update(state=to, state_reason=reason, state_at=now, is_current=current):
         raise error(f"The sale is {Invoice.objects.get(pk=invoice.pk).status}.")
+    about = {"document": invoice.pk, "reference": invoice.reference, "version": invoice.version}
+    kind = "corrected" if to == State.SUPERSEDED else "voided"
+    facts.note(invoice.device_id, kind, reason=reason, **about)
 
 
 @transaction.atomic

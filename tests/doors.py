@@ -233,6 +233,7 @@ DOORS = {
     "POST /api/insurances/{id}/retry/": Door("object", COMPANY, {}, by_device=False),
     "GET /api/logs/": Door("list", (Scope.LOGS_READ,)),
     "GET /api/logs/{id}/": Door("object", (Scope.LOGS_READ,)),
+    "GET /api/journal/": Door("object", (Scope.LOGS_READ,), query="?device=dvc-a1"),
     "GET /api/dashboard/": Door("own", (Scope.REPORTS_READ,)),
 }  # fmt: skip
 

@@ -8,6 +8,7 @@ from . import (
     companies,
     devices,
     emails,
+    journal,
     lists,
     outbox,
     prints,
@@ -20,6 +21,6 @@ from . import (
 )  # fmt: skip
 
 __all__ = [
-    "branding", "companies", "devices", "emails", "lists", "outbox", "prints", "purchases",
-    "reconciliation", "registers", "reports", "sales", "stock",
+    "branding", "companies", "devices", "emails", "journal", "lists", "outbox", "prints",
+    "purchases", "reconciliation", "registers", "reports", "sales", "stock",
 ]  # fmt: skip

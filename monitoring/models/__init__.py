@@ -2,6 +2,17 @@
 
 from django.db import models
 
+from .journal import JournalCheckpoint, JournalEntry, JournalHead, JournalSource, UnjournaledFact
+
+__all__ = [
+    "Heartbeat",
+    "JournalCheckpoint",
+    "JournalEntry",
+    "JournalHead",
+    "JournalSource",
+    "UnjournaledFact",
+]
+
 
 class Heartbeat(models.Model):
     """When one part of the installation last proved that it lives."""
