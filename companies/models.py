@@ -53,6 +53,7 @@ class Scope(models.TextChoices):
     PURCHASES_READ = "purchases:read"
     REPORTS_READ = "reports:read"
     LOGS_READ = "logs:read"
+    WEBHOOKS_WRITE = "webhooks:write"
 
 
 COMPANY_SCOPES = [scope.value for scope in Scope if scope != Scope.PLATFORM]

@@ -15,6 +15,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from companies.models import Branch, Company
+from core.events import announce
 from kra.codes import explain
 from kra.errors import DeviceRefused, KRAError, OutcomeUnknown, Rejected, Unavailable
 from kra.requests import ListRequest
@@ -37,6 +38,7 @@ SKEW_WARNING_S = 60
 SLOW_MS = 5000
 
 
+@transaction.atomic
 def import_key(*, company: Company, branch: Branch, serial: str, **unit: str) -> Device:
     """Take over a device that was initialised elsewhere. An active device is not overwritten.
 
@@ -56,10 +58,12 @@ def import_key(*, company: Company, branch: Branch, serial: str, **unit: str) ->
     )
     if not taken:
         raise WrongState("The device is in use.", help="Suspend it first.")
+    announce("device.state", device.pk)
     forget_devices()
     return Device.objects.get(pk=device.pk)
 
 
+@transaction.atomic
 def change_state(device: Device, *, to: str, reason: str) -> None:
     """Suspend, or resume after a suspension or a refusal by KRA. Raises WrongState."""
     allowed = {
@@ -69,6 +73,7 @@ def change_state(device: Device, *, to: str, reason: str) -> None:
     mine = Device.objects.filter(pk=device.pk, state__in=allowed[State(to)]).exclude(key="")
     if not mine.update(state=to, state_reason=reason[:300]):
         raise WrongState(f"The device is {device.state} and cannot become {to}.")
+    announce("device.state", device.pk)
     forget_devices()
 
 

@@ -1,4 +1,4 @@
-from django.urls import path
+from django.urls import include, path
 
 from . import views
 
@@ -9,4 +9,5 @@ urlpatterns = [
     path("api/logs/", views.LogListView.as_view(), name="log-list"),
     path("api/logs/<int:pk>/", views.LogView.as_view(), name="log"),
     path("api/dashboard/", views.DashboardView.as_view(), name="dashboard"),
+    path("", include("monitoring.webhooks.urls")),
 ]

@@ -13,9 +13,10 @@ from . import (
     registers,
     sales,
     stock,
+    webhooks,
 )  # fmt: skip
 
 __all__ = [
     "companies", "devices", "lists", "outbox", "purchases", "reconciliation", "registers", "sales",
-    "stock",
+    "stock", "webhooks",
 ]  # fmt: skip
