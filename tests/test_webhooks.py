@@ -93,7 +93,7 @@ def test_it_tells_of_a_refusal_and_of_a_credit_note(shop, receiver, hook):
     made = hook()
     shop.sell("T-1")
     shop.deliver()
-    shop.simulator.fault("refuse", code="910")
+    shop.simulator.fault("result_code", code="910")
     shop.sell("T-2")
     shop.deliver()
     shop.simulator.heal()

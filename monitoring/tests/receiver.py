@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -16,8 +17,8 @@ class Receiver:
         self.answers: list[tuple[int, dict[str, str], bytes]] = [(200, {}, b"ok")]
         self.delay_s = 0.0
         self.drip = False
-        self.server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", port), Handler)
+        self.server.receiver = self
         if context is not None:
             self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,))
@@ -31,6 +32,10 @@ class Receiver:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/hook"
 
+    def take(self, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+        self.requests.append((headers, body))
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
     def stop(self) -> None:
         self.server.shutdown()
         self.server.server_close()
@@ -41,37 +46,34 @@ class Receiver:
         return [Webhook(secret).verify(body, headers) for headers, body in self.requests]
 
 
-def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    receiver: Receiver
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.requests.append((dict(self.headers.items()), body))
-            answers = receiver.answers
-            status, headers, text = answers.pop(0) if len(answers) > 1 else answers[0]
-            time.sleep(receiver.delay_s)
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(text)))
-            self._end(text)
 
-        def _end(self, text: bytes) -> None:
-            if receiver.drip:
-                for _ in range(100):
-                    self.wfile.write(b"X-Slow: 1\r\n")
-                    time.sleep(0.05)
-            self.end_headers()
-            self.wfile.write(text)
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
 
-        def handle(self) -> None:
-            try:
-                super().handle()
-            except OSError:
-                return
+    def do_POST(self) -> None:
+        receiver = self.server.receiver
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        status, headers, text = receiver.take(dict(self.headers.items()), body)
+        time.sleep(receiver.delay_s)
+        self.send_response(status)
+        for name, value in (headers | {"Content-Length": str(len(text))}).items():
+            self.send_header(name, value)
+        if receiver.drip:
+            self.flush_headers()
+            for _ in range(100):
+                self.wfile.write(b"X-Slow: 1\r\n")
+                time.sleep(0.05)
+        self.end_headers()
+        self.wfile.write(text)
 
-        def log_message(self, *_: Any) -> None:
-            return
+    def handle(self) -> None:
+        with suppress(OSError):
+            super().handle()
 
-    return Handler
+    def log_message(self, *_: Any) -> None:
+        return

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from http.client import HTTPException
 from typing import Any
 
 import urllib3
@@ -25,6 +26,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from .addresses import AddressRefused, Target, checked_address, target_of
 
+# Whatever a receiver, or what stands before it, may say instead of HTTP.
+BROKEN = (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError)
 ANSWER_BYTES = 2000
 KEPT_CHARACTERS = 500
 
@@ -71,7 +74,7 @@ def post(url: str, headers: dict[str, str], body: bytes) -> Answer:
         answer = _exchange(target, checked_address(target), headers, body)
     except AddressRefused as error:
         return Answer(error=str(error)[:300], is_refused_address=True)
-    except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+    except BROKEN as error:
         return Answer(error=_words(error), elapsed_ms=_since(started))
     return answer
 
@@ -171,8 +174,11 @@ def _exchange(target: Target, address: str, headers: dict[str, str], body: bytes
             connection.request("POST", target.path, body=body, headers=all_headers,
                                preload_content=False)  # fmt: skip
             response = connection.getresponse()
+            if is_over.is_set():
+                # Cut headers look like the end of them.
+                raise TimeoutError
             text = _read(response)
-        except (urllib3.exceptions.HTTPError, OSError, ValueError):
+        except BROKEN:
             if is_over.is_set():
                 raise TimeoutError from None
             raise
@@ -188,7 +194,7 @@ def _read(response: Any) -> str:
     """The beginning of what it said. The status has been heard: a cut body changes nothing."""
     try:
         data: bytes = response.read(ANSWER_BYTES, decode_content=False)
-    except (urllib3.exceptions.HTTPError, OSError, ValueError):
+    except BROKEN:
         data = b""
     return data.decode("utf-8", "replace").replace("\x00", "")[:KEPT_CHARACTERS]
 
