@@ -71,7 +71,7 @@ def check(device: Device, branch: Branch) -> None:
         )
     if not device.company.is_active:
         problems.append(Problem("company", "The company is switched off.", "Switch it on."))
-    if device.state in (State.SUSPENDED, State.REFUSED) and device.key:
+    if device.state in (State.SUSPENDED, State.REFUSED, State.RESTORED) and device.key:
         problems.append(
             Problem("serial", f"The device is {device.state}.", "Resume it instead; it has a key.")
         )

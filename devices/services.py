@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import F, Max
 from django.utils import timezone
 
 from companies.models import Branch, Company
@@ -49,7 +49,9 @@ def import_key(*, company: Company, branch: Branch, serial: str, **unit: str) ->
     )
     if device.branch_id != branch.pk:
         raise WrongState("The serial belongs to another branch.", help="Send its own branch.")
-    free = Device.objects.filter(pk=device.pk).exclude(state__in=[State.ACTIVE, State.INITIALISING])
+    free = Device.objects.filter(pk=device.pk).exclude(
+        state__in=[State.ACTIVE, State.INITIALISING, State.RESTORED]
+    )
     taken = free.update(
         **unit,
         state=State.ACTIVE,
@@ -75,6 +77,14 @@ def change_state(device: Device, *, to: str, reason: str) -> None:
         raise WrongState(f"The device is {device.state} and cannot become {to}.")
     announce("device.state", device.pk)
     forget_devices()
+
+
+def release_restored(device_id: int) -> None:
+    """The counter is proven: what the device was before the copy was restored, it is again."""
+    mine = Device.objects.filter(pk=device_id, state=State.RESTORED)
+    if mine.update(state=F("state_before"), state_before="", state_reason="counter checked"):
+        announce("device.state", device_id)
+        forget_devices()
 
 
 @transaction.atomic

@@ -211,6 +211,13 @@ WEBHOOK_PORTS = [int(port) for port in env.list("WEBHOOK_PORTS", default=["443",
 WEBHOOK_ALLOWED_NETWORKS = env.list("WEBHOOK_ALLOWED_NETWORKS", default=[])
 WEBHOOK_CA_FILE = env.str("WEBHOOK_CA_FILE", default="")
 
+# What a restored copy is compared by (monitoring/backups/facts.py).
+BACKUP_FACTS = [
+    "monitoring.backups.facts.rows_per_table",
+    "monitoring.backups.facts.counters",
+]
+BACKUP_PASSPHRASE = env.str("BACKUP_PASSPHRASE", default="")
+
 # --- Outbox ------------------------------------------------------------------------------------
 OUTBOX_KINDS = {
     "sale": "sales.messages.SaleMessage",
