@@ -8,7 +8,9 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
+
+from django.db import connection
 
 from core.errors import Conflict
 
@@ -66,3 +68,14 @@ def environment_for(url: str) -> dict[str, str]:
         "PGDATABASE": unquote(parts.path.lstrip("/")),
     }
     return os.environ | {name: str(value) for name, value in given.items() if value}
+
+
+def own_url() -> str:
+    """The database in use, as a URL."""
+    own = connection.settings_dict
+    who = quote(str(own["USER"] or ""))
+    if own["PASSWORD"]:
+        who += f":{quote(str(own['PASSWORD']), safe='')}"
+    host = quote(str(own["HOST"] or ""), safe="")
+    port = f":{own['PORT']}" if own["PORT"] else ""
+    return f"postgresql://{who}@{host}{port}/{quote(str(own['NAME']))}"

@@ -33,7 +33,8 @@ def names(found):
 
 def collect(token, place, count):
     """Ask until so many came: other databases of the cluster may hold the feed back a little."""
-    seen, until = [], time.monotonic() + 30
+    seen: list[str] = []
+    until = time.monotonic() + 30
     while True:
         found = feed.read(token, place, kinds=[], limit=50)
         seen, place = seen + names(found), found.next
