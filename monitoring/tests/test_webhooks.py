@@ -8,6 +8,7 @@ import subprocess
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -152,7 +153,9 @@ def test_it_waits_as_long_as_it_is_told(hook, receiver, alpha, status):
     turn(made)
 
     assert len(receiver.requests) == 1
-    wait_s = (Endpoint.objects.get().resume_at - timezone.now()).total_seconds()
+    resume_at = Endpoint.objects.get().resume_at
+    assert resume_at is not None
+    wait_s = (resume_at - timezone.now()).total_seconds()
     assert 110 < wait_s < 150
     assert delivery.choose([]) == []
 
@@ -240,6 +243,7 @@ def test_a_late_worker_changes_nothing(hook, alpha):
     made = hook()
     happen(alpha)
     row = delivery.claim(made["id"])
+    assert row is not None
     assert delivery.claim(made["id"]) is None
     Delivery.objects.update(attempts=2)
 
@@ -325,7 +329,7 @@ CASES = [({}, True), ({"webhook-id": "evt_2"}, False), ({"webhook-timestamp": "1
 
 @pytest.mark.parametrize(("changed", "is_genuine"), CASES)
 def test_the_python_sample_agrees_with_the_library(changed, is_genuine):
-    names: dict = {}
+    names: dict[str, Any] = {}
     exec(sample("python"), names)  # noqa: S102
     secret, headers, body = signed()
 
