@@ -54,6 +54,7 @@ class Scope(models.TextChoices):
     REPORTS_READ = "reports:read"
     REPORTS_WRITE = "reports:write"
     LOGS_READ = "logs:read"
+    WEBHOOKS_WRITE = "webhooks:write"
 
 
 COMPANY_SCOPES = [scope.value for scope in Scope if scope != Scope.PLATFORM]

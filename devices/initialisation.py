@@ -14,6 +14,7 @@ from django.utils import timezone
 from companies.models import Branch, Company
 from core.crypto import decrypt, encrypt
 from core.errors import Problem, Upstream
+from core.events import announce
 from kra.answers import Reply, read
 from kra.client import Answer
 from kra.codes import RESULT_CODES, Verdict, condition, explain
@@ -70,7 +71,7 @@ def check(device: Device, branch: Branch) -> None:
         )
     if not device.company.is_active:
         problems.append(Problem("company", "The company is switched off.", "Switch it on."))
-    if device.state in (State.SUSPENDED, State.REFUSED) and device.key:
+    if device.state in (State.SUSPENDED, State.REFUSED, State.RESTORED) and device.key:
         problems.append(
             Problem("serial", f"The device is {device.state}.", "Resume it instead; it has a key.")
         )
@@ -152,6 +153,7 @@ def _activate(device: Device, reply: Reply) -> Device:
             kra_device_id=storable(info.device_id, 20),
             initialised_at=now,
         )
+        announce("device.state", device.pk)
         Company.objects.filter(pk=device.company_id).update(
             registered_name=storable(info.taxpayer_name, 200), pin_verified_at=now
         )

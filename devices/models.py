@@ -15,7 +15,8 @@ class Device(models.Model):
     """One control unit: the triple of PIN, branch and serial that KRA approved (rule A1).
 
     registered → initialising → active ⇄ suspended. `refused` is KRA's word (901, 902, 903 on a
-    running device): nothing is sent until a person has looked.
+    running device): nothing is sent until a person has looked. `restored`: the database came from a
+    copy; nothing is sent until KRA has confirmed the counter, then it is `state_before` again.
     """
 
     class State(models.TextChoices):
@@ -24,11 +25,13 @@ class Device(models.Model):
         ACTIVE = "active"
         SUSPENDED = "suspended"
         REFUSED = "refused"
+        RESTORED = "restored"
 
     company = models.ForeignKey(Company, on_delete=models.PROTECT, related_name="devices")
     branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="devices")
     serial = models.CharField(max_length=100)
     state = models.CharField(max_length=12, choices=State.choices, default=State.REGISTERED)
+    state_before = models.CharField(max_length=12, blank=True, default="")
     state_reason = models.CharField(max_length=300, blank=True)
     # The one secret KRA gives out once (rule A2), and the whole answer it came in.
     key = EncryptedTextField(blank=True, default="")
@@ -47,7 +50,14 @@ class Device(models.Model):
             models.UniqueConstraint(fields=["company", "serial"], name="device_serial_once"),
             models.CheckConstraint(
                 condition=Q(
-                    state__in=["registered", "initialising", "active", "suspended", "refused"]
+                    state__in=[
+                        "registered",
+                        "initialising",
+                        "active",
+                        "suspended",
+                        "refused",
+                        "restored",
+                    ]
                 ),
                 name="device_state",
             ),
@@ -61,7 +71,12 @@ class Device(models.Model):
 
 
 # A device that KRA refused still sells: its sales wait for a person like in an outage.
-SELLING = (Device.State.ACTIVE.value, Device.State.REFUSED.value)
+# So does a restored one: what tills send again is compared with KRA before anything is sent.
+SELLING = (
+    Device.State.ACTIVE.value,
+    Device.State.REFUSED.value,
+    Device.State.RESTORED.value,
+)
 
 
 class SigningKey(models.Model):

@@ -11,11 +11,12 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import F, Max
 from django.utils import timezone
 
 from companies.models import Branch, Company
 from core import facts
+from core.events import announce
 from kra.codes import explain
 from kra.errors import DeviceRefused, KRAError, OutcomeUnknown, Rejected, Unavailable
 from kra.requests import ListRequest
@@ -38,6 +39,7 @@ SKEW_WARNING_S = 60
 SLOW_MS = 5000
 
 
+@transaction.atomic
 def import_key(*, company: Company, branch: Branch, serial: str, **unit: str) -> Device:
     """Take over a device that was initialised elsewhere. An active device is not overwritten.
 
@@ -48,7 +50,9 @@ def import_key(*, company: Company, branch: Branch, serial: str, **unit: str) ->
     )
     if device.branch_id != branch.pk:
         raise WrongState("The serial belongs to another branch.", help="Send its own branch.")
-    free = Device.objects.filter(pk=device.pk).exclude(state__in=[State.ACTIVE, State.INITIALISING])
+    free = Device.objects.filter(pk=device.pk).exclude(
+        state__in=[State.ACTIVE, State.INITIALISING, State.RESTORED]
+    )
     taken = free.update(
         **unit,
         state=State.ACTIVE,
@@ -57,10 +61,12 @@ def import_key(*, company: Company, branch: Branch, serial: str, **unit: str) ->
     )
     if not taken:
         raise WrongState("The device is in use.", help="Suspend it first.")
+    announce("device.state", device.pk)
     forget_devices()
     return Device.objects.get(pk=device.pk)
 
 
+@transaction.atomic
 def change_state(device: Device, *, to: str, reason: str) -> None:
     """Suspend, or resume after a suspension or a refusal by KRA. Raises WrongState."""
     allowed = {
@@ -68,11 +74,19 @@ def change_state(device: Device, *, to: str, reason: str) -> None:
         State.ACTIVE: [State.SUSPENDED, State.REFUSED],
     }
     mine = Device.objects.filter(pk=device.pk, state__in=allowed[State(to)]).exclude(key="")
-    with transaction.atomic():
-        if not mine.update(state=to, state_reason=reason[:300]):
-            raise WrongState(f"The device is {device.state} and cannot become {to}.")
-        facts.note(device.pk, "device_state", state=str(to), reason=reason[:300])
+    if not mine.update(state=to, state_reason=reason[:300]):
+        raise WrongState(f"The device is {device.state} and cannot become {to}.")
+    facts.note(device.pk, "device_state", state=str(to), reason=reason[:300])
+    announce("device.state", device.pk)
     forget_devices()
+
+
+def release_restored(device_id: int) -> None:
+    """The counter is proven: what the device was before the copy was restored, it is again."""
+    mine = Device.objects.filter(pk=device_id, state=State.RESTORED)
+    if mine.update(state=F("state_before"), state_before="", state_reason="counter checked"):
+        announce("device.state", device_id)
+        forget_devices()
 
 
 @transaction.atomic

@@ -133,6 +133,11 @@ CELERY_BEAT_SCHEDULE = {
     },
     # Looks every half hour which lists are due; a run that broke off goes on with the next look.
     "sync-codes": {"task": "items.tasks.sync_codes", "schedule": timedelta(minutes=30)},
+    "send-webhooks": {
+        "task": "monitoring.tasks.send_webhooks",
+        "schedule": env.float("WEBHOOK_SECONDS", default=2.0),
+    },
+    "prune-events": {"task": "monitoring.tasks.prune_events", "schedule": timedelta(hours=1)},
     "sync-imports": {"task": "items.tasks.sync_imports", "schedule": timedelta(hours=6)},
     "journal": {
         "task": "monitoring.tasks.follow_journal",
@@ -198,6 +203,34 @@ KRA_TAX_CONVENTIONS = {
 
 # KRA's lists and notices are asked for again when the last answer is older than this.
 LISTS_MAX_AGE_HOURS = env.float("LISTS_MAX_AGE_HOURS", default=6.0)
+
+# --- Events ------------------------------------------------------------------------------------
+# Who is told what happened, in the transaction in which it happens (core/events.py).
+EVENT_SINKS = ["monitoring.webhooks.recording.record"]
+# The feed goes back so far; the log of webhooks too.
+EVENTS_KEEP_DAYS = env.int("EVENTS_KEEP_DAYS", default=30)
+EVENTS_WAIT_MAX = 20.0
+WEBHOOK_THREADS = env.int("WEBHOOK_THREADS", default=8)
+WEBHOOK_SLICE_SECONDS = env.float("WEBHOOK_SLICE_SECONDS", default=5.0)
+WEBHOOK_CONNECT_TIMEOUT = env.float("WEBHOOK_CONNECT_TIMEOUT", default=3.0)
+WEBHOOK_READ_TIMEOUT = env.float("WEBHOOK_READ_TIMEOUT", default=10.0)
+WEBHOOK_TOTAL_TIMEOUT = env.float("WEBHOOK_TOTAL_TIMEOUT", default=15.0)
+WEBHOOK_GIVE_UP_HOURS = env.float("WEBHOOK_GIVE_UP_HOURS", default=72.0)
+WEBHOOK_DISABLE_AFTER_DAYS = env.float("WEBHOOK_DISABLE_AFTER_DAYS", default=5.0)
+WEBHOOK_ROTATION_HOURS = env.float("WEBHOOK_ROTATION_HOURS", default=24.0)
+WEBHOOK_MAX_PER_COMPANY = 20
+# Where webhooks may go (docs/webhooks.md): by default to the public internet, by https, alone.
+WEBHOOK_ALLOW_HTTP = env.bool("WEBHOOK_ALLOW_HTTP", default=False)
+WEBHOOK_PORTS = [int(port) for port in env.list("WEBHOOK_PORTS", default=["443", "8443"])]
+WEBHOOK_ALLOWED_NETWORKS = env.list("WEBHOOK_ALLOWED_NETWORKS", default=[])
+WEBHOOK_CA_FILE = env.str("WEBHOOK_CA_FILE", default="")
+
+# What a restored copy is compared by (monitoring/backups/facts.py).
+BACKUP_FACTS = [
+    "monitoring.backups.facts.rows_per_table",
+    "monitoring.backups.facts.counters",
+]
+BACKUP_PASSPHRASE = env.str("BACKUP_PASSPHRASE", default="")
 
 # --- Outbox ------------------------------------------------------------------------------------
 OUTBOX_KINDS = {

@@ -4,8 +4,13 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
+from outbox.tasks import is_stopping
+
 from .journal import checkpoints, follower
 from .models import Heartbeat
+from .webhooks import delivery, pruning
+
+SEND_SECONDS = 20.0
 
 
 @shared_task(expires=30)
@@ -30,3 +35,14 @@ def follow_journal() -> None:
 def checkpoint_journals() -> None:
     """One checkpoint a day for each chain; beat asks every hour, so a missed one is made up for."""
     checkpoints.daily()
+
+
+@shared_task(expires=10)
+def send_webhooks() -> int:
+    """Tell the receivers what is due; returns at once when another worker is at it."""
+    return delivery.run(until=time.monotonic() + SEND_SECONDS, stop=is_stopping)
+
+
+@shared_task(expires=300)
+def prune_events() -> int:
+    return pruning.prune()

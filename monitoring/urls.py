@@ -1,4 +1,4 @@
-from django.urls import path
+from django.urls import include, path
 
 from . import views
 from .journal.views import JournalView
@@ -11,4 +11,5 @@ urlpatterns = [
     path("api/logs/<int:pk>/", views.LogView.as_view(), name="log"),
     path("api/journal/", JournalView.as_view(), name="journal"),
     path("api/dashboard/", views.DashboardView.as_view(), name="dashboard"),
+    path("", include("monitoring.webhooks.urls")),
 ]

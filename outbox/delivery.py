@@ -20,6 +20,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from core.events import announce
 from devices.calls import (
     finish_call,
     forget_devices,
@@ -359,7 +360,8 @@ def stop_device(row: Transmission, error: DeviceRefused) -> None:
     """KRA refuses the device itself: nothing more is sent until a person has looked."""
     reason = storable(f"{error.code}: {error.message}", 300)
     devices = Device.objects.filter(lanes=row.lane_id, state=Device.State.ACTIVE)
-    devices.update(state=Device.State.REFUSED, state_reason=reason)
+    if devices.update(state=Device.State.REFUSED, state_reason=reason):
+        announce("device.state", row.lane.device_id)
     forget_devices()
     log.error("device refused", extra={"reference": row.reference, "code": error.code})
 
@@ -374,6 +376,8 @@ def move(row: Transmission, *, to: str, **changes: Any) -> bool:
         row.status = to
         for name, value in changes.items():
             setattr(row, name, value)
+        if to == Status.CONFLICT:
+            handler_for(row.kind).held(row)
     else:
         log.warning("late worker", extra={"reference": row.reference, "attempt": row.attempts})
     return moved

@@ -57,6 +57,9 @@ class Handler:
     def refused(self, row: Transmission, error: Rejected) -> None:
         """KRA does not want it; its number is free again."""
 
+    def held(self, row: Transmission) -> None:
+        """A conflict: nothing goes on without a person. In the transaction that says so."""
+
     def lookup_body(self, row: Transmission) -> bytes:
         raise NotImplementedError
 

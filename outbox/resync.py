@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from core import facts
 from devices.calls import exchange
+from devices.services import release_restored
 from kra.answers import Reply
 from kra.codes import explain
 from kra.errors import KRAError
@@ -50,6 +51,8 @@ def resync_counter(lane: Lane, *, last_number: int, reason: str) -> None:
             _note_counter(lane, last_number, reason)
             Lane.objects.filter(pk=lane.pk).update(last_number=last_number)
             requeue_conflicts(lane)
+            if lane.stream == Stream.FISCAL:
+                release_restored(lane.device_id)
     finally:
         lease.release()
     log.warning("counter set", extra={"lane": lane.pk, "number": last_number, "outcome": reason})
@@ -148,9 +151,9 @@ def _adopt(lane: Lane, number: int, reply: Reply) -> Transmission | None:
 def prove(lane: Lane, last_number: int) -> None:
     """Sales are looked up; for other streams KRA's own refusal names the number it expects."""
     if lane.stream == Stream.FISCAL:
-        if last_number and not _is_held(lane, last_number):
+        if last_number and not is_held(lane, last_number):
             raise CounterNotProven(f"KRA does not know number {last_number}.")
-        if _is_held(lane, last_number + 1):
+        if is_held(lane, last_number + 1):
             raise CounterNotProven(f"KRA knows number {last_number + 1} as well.")
         return
     head = Transmission.objects.filter(lane=lane, status=Status.CONFLICT).first()
@@ -161,7 +164,7 @@ def prove(lane: Lane, last_number: int) -> None:
         )
 
 
-def _is_held(lane: Lane, number: int) -> bool:
+def is_held(lane: Lane, number: int) -> bool:
     return not _ask(lane, number).is_empty
 
 

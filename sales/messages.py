@@ -5,11 +5,12 @@ from typing import Any
 
 from django.utils import timezone
 
+from core.events import announce
 from devices.models import Device
 from items.models import Item
 from items.services import Customer, StockLine, book_stock
 from kra.answers import Reply
-from kra.errors import OutcomeUnknown
+from kra.errors import OutcomeUnknown, Rejected
 from kra.readers import read_invoice, read_signature
 from kra.records import Signature, StoredInvoice
 from kra.requests import (
@@ -131,8 +132,15 @@ class SaleMessage(NumberedHandler):
 
     def accepted(self, row: Transmission, receipt: Signature) -> None:
         invoice_id, has_goods = store_receipt(row, receipt, timezone.now())
+        announce("sale.signed", row.pk)
         if has_goods:
             move_goods(Invoice.objects.get(pk=invoice_id), row.lane.device)
+
+    def refused(self, row: Transmission, error: Rejected) -> None:
+        announce("sale.refused", row.pk, code=error.code)
+
+    def held(self, row: Transmission) -> None:
+        announce("sale.conflict", row.pk, code=row.error_code)
 
     def lookup_body(self, row: Transmission) -> bytes:
         company = row.lane.device.company

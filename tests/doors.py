@@ -12,8 +12,11 @@ from django.test import Client
 from django.utils import timezone
 
 from companies.models import Scope
-from devices.models import Call
+from devices.models import Call, Device
 from items.models import Classification, Code, ImportLine, Item, Notice, StockMovement
+from monitoring.models import Endpoint
+from monitoring.webhooks.recording import record
+from monitoring.webhooks.sending import new_secret
 from outbox.models import Status
 from purchases.models import Purchase, PurchaseLine
 from sales.models import (
@@ -69,6 +72,7 @@ USER = {"device": "dvc-a1", "user_id": "u-2", "name": "New", "password": "opens 
 INSURANCE = {"device": "dvc-a1", "code": "I-2", "name": "New", "rate": 20}
 KEY = {"branch": "00", "key": "another-key", "scu_id": "KRACU2"}
 BOOKS = (Scope.REPORTS_READ, Scope.SALES_WRITE)
+HOOKS = (Scope.WEBHOOKS_WRITE,)
 PERIOD = {"device": "dvc-a1", "from": "2026-01-05"}
 STOCK = {"device": "dvc-a1", "reference": "IN-2", "type": "opening", "lines": LINE}
 TRANSFER = {"reference": "MOVE-1", "from_branch": "00", "to_branch": "01", "lines": LINE}
@@ -235,6 +239,18 @@ DOORS = {
     "GET /api/logs/{id}/": Door("object", (Scope.LOGS_READ,)),
     "GET /api/journal/": Door("object", (Scope.LOGS_READ,), query="?device=dvc-a1"),
     "GET /api/dashboard/": Door("own", (Scope.REPORTS_READ,)),
+    "GET /api/events/": Door("list", (Scope.SALES_READ, *WRITE, *HOOKS)),
+    "GET /api/webhooks/": Door("list", HOOKS),
+    "POST /api/webhooks/": own(HOOKS, {"url": "https://pos.test/", "events": ["sale.signed"]}),
+    "GET /api/webhooks/{id}/": Door("object", HOOKS),
+    "PATCH /api/webhooks/{id}/": Door("object", HOOKS, {"description": "new"}),
+    "DELETE /api/webhooks/{id}/": Door("object", HOOKS, status=204),
+    "POST /api/webhooks/{id}/rotate-secret/": Door("object", HOOKS, {}),
+    "POST /api/webhooks/{id}/test/": Door("object", HOOKS, {}),
+    "GET /api/webhooks/{id}/deliveries/": Door("object", HOOKS),
+    "POST /api/webhooks/{id}/replay/": Door(
+        "object", HOOKS, {"since": "2026-11-01T00:00:00+03:00"}, 202
+    ),
 }  # fmt: skip
 
 
@@ -335,6 +351,7 @@ def furnish(alpha: Any) -> World:
         "reconciliations": _compare(device).pk,
         "z": close_day(device, day=date(2020, 1, 1), by="Alphaville").pk,
         "imports": _declare(company).pk,
+        "webhooks": _listen(alpha).pk,
     }
     return World(alpha, things)
 
@@ -356,6 +373,21 @@ def _compare(device: Any) -> Reconciliation:
     facts = {"number": 9, "day": day, "kind": "missing_here", "state": "open"}
     Difference.objects.create(run=run, detail="Alphaville", **facts, **owned)
     return run
+
+
+def _listen(alpha: Any) -> Endpoint:
+    """A webhook that nothing answers, and an event for it."""
+    made = Endpoint.objects.create(
+        company=alpha.company,
+        device=alpha.device,
+        url="https://127.0.0.1/alphaville",
+        events=["device.state"],
+        description="Alphaville",
+        secret=new_secret(),
+    )
+    Device.objects.filter(pk=alpha.device.pk).update(state_reason="Alphaville")
+    record("device.state", alpha.device.pk, {})
+    return made
 
 
 def _declare(company: Any) -> ImportLine:

@@ -65,9 +65,10 @@ def test_no_unit_holds_a_secret():
     texts = "".join(file.read_text() for file in UNITS.rglob("etims*") if file.is_file())
 
     assert not re.search(r"(SECRET|PASSWORD|KEYS|PASSPHRASE|TOKEN)=", texts)
-    assert "EnvironmentFile=/etc/etims/etims.env" in (
-        UNITS / "etims-.service.d/10-common.conf"
-    ).read_text()
+    assert (
+        "EnvironmentFile=/etc/etims/etims.env"
+        in (UNITS / "etims-.service.d/10-common.conf").read_text()
+    )
 
 
 def test_each_process_of_the_documentation_has_a_unit():

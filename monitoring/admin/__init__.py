@@ -18,9 +18,10 @@ from . import (
     reports,
     sales,
     stock,
+    webhooks,
 )  # fmt: skip
 
 __all__ = [
     "branding", "companies", "devices", "emails", "journal", "lists", "outbox", "prints",
-    "purchases", "reconciliation", "registers", "reports", "sales", "stock",
+    "purchases", "reconciliation", "registers", "reports", "sales", "stock", "webhooks",
 ]  # fmt: skip

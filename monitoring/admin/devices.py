@@ -13,6 +13,7 @@ NEXT_STEPS: dict[str, str] = {
     State.REGISTERED: "Initialise it: POST /api/device/init/.",
     State.INITIALISING: "Wait for KRA's answer. If none came, read the call and KRA's advice.",
     State.SUSPENDED: "Resume it: POST /api/device/…/resume/. Until then its sales wait.",
+    State.RESTORED: "Check its counter with KRA: manage.py resume_restored SERIAL.",
     State.REFUSED: "Read the reason, settle it with KRA, then resume the device.",
 }
 

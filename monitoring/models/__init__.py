@@ -1,10 +1,15 @@
 """What monitoring itself remembers; everything else is read from the apps below."""
 
-from django.db import models
-
+from .heartbeat import Heartbeat
 from .journal import JournalCheckpoint, JournalEntry, JournalHead, JournalSource, UnjournaledFact
+from .webhooks import Delivery, Endpoint, Event, EventKind, Feed
 
 __all__ = [
+    "Delivery",
+    "Endpoint",
+    "Event",
+    "EventKind",
+    "Feed",
     "Heartbeat",
     "JournalCheckpoint",
     "JournalEntry",
@@ -12,24 +17,3 @@ __all__ = [
     "JournalSource",
     "UnjournaledFact",
 ]
-
-
-class Heartbeat(models.Model):
-    """When one part of the installation last proved that it lives."""
-
-    class Name(models.TextChoices):
-        WORKER = "worker"
-        BEAT = "beat"
-
-    name = models.CharField(max_length=10, primary_key=True, choices=Name.choices)
-    at = models.DateTimeField()
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(
-                condition=models.Q(name__in=["worker", "beat"]), name="heartbeat_name"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.at:%H:%M:%S}"

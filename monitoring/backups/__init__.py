@@ -1,0 +1,1 @@
+"""Copies of the whole installation, and proof that they can be restored."""

@@ -1,0 +1,24 @@
+"""What monitoring itself remembers; everything else is read from the apps below."""
+
+from django.db import models
+
+
+class Heartbeat(models.Model):
+    """When one part of the installation last proved that it lives."""
+
+    class Name(models.TextChoices):
+        WORKER = "worker"
+        BEAT = "beat"
+
+    name = models.CharField(max_length=10, primary_key=True, choices=Name.choices)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(name__in=["worker", "beat"]), name="heartbeat_name"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.at:%H:%M:%S}"
