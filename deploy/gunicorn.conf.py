@@ -1,7 +1,10 @@
 """Gunicorn, in the container and in ./run demo. Every number can be set from the environment."""
 
 import gc
+import importlib
 import os
+import sys
+import tempfile
 from typing import Any
 
 bind = os.environ.get("BIND", "0.0.0.0:8000")
@@ -33,3 +36,40 @@ def post_worker_init(worker: Any) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+
+
+# What the workers count together for /metrics (docs/metrics.md). A folder that the operator named
+# is emptied at the start; without one, a new one is made here and removed at the end.
+METRICS = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def on_starting(server: Any) -> None:
+    if "GUNICORN_PID" in os.environ:
+        return  # An upgrade in place: the old workers still count.
+    if os.environ.get(METRICS):
+        _dead().empty(os.environ[METRICS])
+    else:
+        os.environ[METRICS] = server.etims_metrics = tempfile.mkdtemp(prefix="etims-metrics-")
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    try:
+        _dead().bury(worker.pid, os.environ[METRICS])
+    except (OSError, RuntimeError) as error:
+        # Counts are lost; the master goes on.
+        server.log.warning("metrics of worker %s: %s", worker.pid, error)
+
+
+def on_exit(server: Any) -> None:
+    folder = getattr(server, "etims_metrics", "")
+    if folder:
+        _dead().remove(folder)
+
+
+def _dead() -> Any:
+    """Imported when the folder is set, because prometheus-client looks at it when it is loaded."""
+    sys.path.insert(0, os.getcwd())
+    try:
+        return importlib.import_module("monitoring.metrics.dead")
+    finally:
+        sys.path.pop(0)

@@ -1,11 +1,14 @@
 from django.urls import path
 
 from . import views
+from .metrics.views import MetricsView
 
 urlpatterns = [
     path("health/", views.ReadyView.as_view(), name="health"),
     path("health/live/", views.LiveView.as_view(), name="health-live"),
     path("health/ready/", views.ReadyView.as_view(), name="health-ready"),
+    path("metrics", MetricsView.as_view(), name="metrics"),
+    path("metrics/", MetricsView.as_view()),
     path("api/logs/", views.LogListView.as_view(), name="log-list"),
     path("api/logs/<int:pk>/", views.LogView.as_view(), name="log"),
     path("api/dashboard/", views.DashboardView.as_view(), name="dashboard"),
