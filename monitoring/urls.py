@@ -1,6 +1,7 @@
 from django.urls import path
 
 from . import views
+from .alerts.views import AlertListView, AlertTestView
 from .metrics.views import MetricsView
 
 urlpatterns = [
@@ -11,5 +12,7 @@ urlpatterns = [
     path("metrics/", MetricsView.as_view()),
     path("api/logs/", views.LogListView.as_view(), name="log-list"),
     path("api/logs/<int:pk>/", views.LogView.as_view(), name="log"),
+    path("api/alerts/", AlertListView.as_view(), name="alert-list"),
+    path("api/alerts/test/", AlertTestView.as_view(), name="alert-test"),
     path("api/dashboard/", views.DashboardView.as_view(), name="dashboard"),
 ]

@@ -14,6 +14,7 @@ from django.utils import timezone
 from companies.models import Scope
 from devices.models import Call
 from items.models import Classification, Code, ImportLine, Item, Notice, StockMovement
+from monitoring.models import Alert
 from outbox.models import Status
 from purchases.models import Purchase, PurchaseLine
 from sales.models import (
@@ -204,6 +205,8 @@ DOORS = {
     "POST /api/insurances/{id}/retry/": Door("object", COMPANY, {}, by_device=False),
     "GET /api/logs/": Door("list", (Scope.LOGS_READ,)),
     "GET /api/logs/{id}/": Door("object", (Scope.LOGS_READ,)),
+    "GET /api/alerts/": Door("list", (Scope.REPORTS_READ,)),
+    "POST /api/alerts/test/": Door("operator", (Scope.PLATFORM,), {}),
     "GET /api/dashboard/": Door("own", (Scope.REPORTS_READ,)),
 }  # fmt: skip
 
@@ -287,6 +290,15 @@ def furnish(alpha: Any) -> World:
         answer="Alphaville",
         reason="Alphaville",
         started_at=timezone.now(),
+    )
+    Alert.objects.create(
+        rule="conflict",
+        subject="lane:1",
+        severity="critical",
+        company=company,
+        device=device,
+        title="Alphaville",
+        **dict.fromkeys(("since", "opened_at", "seen_at"), timezone.now()),
     )
     buyer = {"pin": "P000000000B", "name": "Alphaville Buyer", "asked_at": timezone.now()}
     PinRecord.objects.create(environment=company.environment, **buyer)

@@ -4,6 +4,7 @@ company.
 """
 
 from . import (
+    alerts,
     companies,
     devices,
     lists,
@@ -16,6 +17,6 @@ from . import (
 )  # fmt: skip
 
 __all__ = [
-    "companies", "devices", "lists", "outbox", "purchases", "reconciliation", "registers", "sales",
-    "stock",
+    "alerts", "companies", "devices", "lists", "outbox", "purchases", "reconciliation", "registers",
+    "sales", "stock",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import Error, close_old_connections, connection, transaction
+from django.db import Error, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -30,7 +30,6 @@ def look() -> bool:
     """One tick. False: the database does not answer (people were told, if they could be)."""
     now = timezone.now()
     try:
-        close_old_connections()
         hosts = surroundings.watched_hosts()
         # Before the transaction: it talks to others.
         outside = surroundings.certificates(hosts, now)

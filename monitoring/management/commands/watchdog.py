@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.db import close_old_connections
 
 from monitoring.alerts import channels, watch
 from monitoring.console import ServiceCommand
@@ -52,5 +53,6 @@ class Command(ServiceCommand):
         self.say(f"Watching every {interval:g} s; channels: {channels.configured() or 'none'}.")
         while not leave.is_set():
             started = time.monotonic()
+            close_old_connections()
             watch.look()
             leave.wait(max(1.0, interval - (time.monotonic() - started)))
