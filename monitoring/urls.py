@@ -3,6 +3,7 @@ from django.urls import path
 from . import views
 from .alerts.views import AlertListView, AlertTestView
 from .metrics.views import MetricsView
+from .page.views import DashboardFragment, DashboardPage, SignInView
 
 urlpatterns = [
     path("health/", views.ReadyView.as_view(), name="health"),
@@ -10,6 +11,9 @@ urlpatterns = [
     path("health/ready/", views.ReadyView.as_view(), name="health-ready"),
     path("metrics", MetricsView.as_view(), name="metrics"),
     path("metrics/", MetricsView.as_view()),
+    path("dashboard/", DashboardPage.as_view(), name="dashboard-page"),
+    path("dashboard/fragment/", DashboardFragment.as_view(), name="dashboard-fragment"),
+    path("dashboard/login/", SignInView.as_view(), name="dashboard-login"),
     path("api/logs/", views.LogListView.as_view(), name="log-list"),
     path("api/logs/<int:pk>/", views.LogView.as_view(), name="log"),
     path("api/alerts/", AlertListView.as_view(), name="alert-list"),
