@@ -3,7 +3,7 @@ from django.urls import path
 from . import views
 from .alerts.views import AlertListView, AlertTestView
 from .metrics.views import MetricsView
-from .page.views import DashboardFragment, DashboardPage, SignInView
+from .page.views import DashboardFragment, DashboardPage, SignInView, SignOutView
 
 urlpatterns = [
     path("health/", views.ReadyView.as_view(), name="health"),
@@ -14,6 +14,7 @@ urlpatterns = [
     path("dashboard/", DashboardPage.as_view(), name="dashboard-page"),
     path("dashboard/fragment/", DashboardFragment.as_view(), name="dashboard-fragment"),
     path("dashboard/login/", SignInView.as_view(), name="dashboard-login"),
+    path("dashboard/logout/", SignOutView.as_view(), name="dashboard-logout"),
     path("api/logs/", views.LogListView.as_view(), name="log-list"),
     path("api/logs/<int:pk>/", views.LogView.as_view(), name="log"),
     path("api/alerts/", AlertListView.as_view(), name="alert-list"),

@@ -3,6 +3,8 @@ wait for a yes: all else is the API's and the services' part, and a permission t
 company.
 """
 
+from django.contrib import admin
+
 from . import (
     alerts,
     companies,
@@ -20,3 +22,6 @@ __all__ = [
     "alerts", "companies", "devices", "lists", "outbox", "purchases", "reconciliation", "registers",
     "sales", "stock",
 ]  # fmt: skip
+
+# "View site" in the head of each page leads there.
+admin.site.site_url = "/dashboard/"

@@ -102,8 +102,5 @@ def _remind(channels: Sequence[str], now: datetime) -> None:
 
 def _owe(alert: Alert, event: str, channels: Sequence[str], now: datetime) -> None:
     AlertNotice.objects.bulk_create(
-        [
-            AlertNotice(alert=alert, channel=name, event=event, created_at=now)
-            for name in channels
-        ]
+        [AlertNotice(alert=alert, channel=name, event=event, created_at=now) for name in channels]
     )

@@ -121,7 +121,11 @@ def _hosts(hosts: set[str]) -> list[dict[str, Any]]:
     known = Breaker.objects.in_bulk(sorted(hosts))
     rows = [(host, known.get(host)) for host in sorted(hosts)]
     return [
-        {"host": host, "is_open": bool(row and row.is_open), "since": row.opened_at if row else None}
+        {
+            "host": host,
+            "is_open": bool(row and row.is_open),
+            "since": row.opened_at if row else None,
+        }
         for host, row in rows
     ]
 

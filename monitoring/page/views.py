@@ -1,7 +1,7 @@
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.views import LoginView, redirect_to_login
+from django.contrib.auth.views import LoginView, LogoutView, redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -16,6 +16,10 @@ from .figures import Scope
 
 HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin"}
 SIGN_IN = "/dashboard/login/"
+
+
+class SignOutView(LogoutView):
+    next_page = SIGN_IN
 
 
 class SignInView(LoginView):

@@ -32,3 +32,10 @@ def since(value: Any, now: Any) -> str:
 @register.filter
 def make_list_of(value: str) -> list[str]:
     return value.split(",")
+
+
+@register.filter
+def thousands(value: Any) -> str:
+    """9,739,360.00: a number as a shop writes it."""
+    whole, point, cents = str(value).partition(".")
+    return f"{int(whole):,}{point}{cents}"

@@ -31,9 +31,8 @@ def http_sink() -> Iterator[tuple[Sink, str]]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        with _served(server):
-            yield sink, f"http://127.0.0.1:{server.server_address[1]}/hook/very-secret"
+    with HTTPServer(("127.0.0.1", 0), Handler) as server, _served(server):
+        yield sink, f"http://127.0.0.1:{server.server_address[1]}/hook/very-secret"
 
 
 @contextmanager
@@ -64,9 +63,8 @@ def smtp_sink() -> Iterator[tuple[Sink, int]]:
         def say(self, text: str) -> None:
             self.wfile.write(f"{text}\r\n".encode())
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        with _served(server):
-            yield sink, server.server_address[1]
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server, _served(server):
+        yield sink, server.server_address[1]
 
 
 @contextmanager

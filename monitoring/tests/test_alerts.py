@@ -112,9 +112,7 @@ def mend():
     Call.objects.all().delete()
 
 
-MAKERS = {
-    name: globals()[f"make_{name}"] for name in RULES if name != "silent"
-}
+MAKERS = {name: globals()[f"make_{name}"] for name in RULES if name != "silent"}
 
 
 @pytest.mark.parametrize("rule", MAKERS)

@@ -37,9 +37,7 @@ def scrape(client):
         response = client.get("/metrics", headers=TOKEN)
         assert response.status_code == 200
         families = list(text_string_to_metric_families(response.content.decode()))
-        return {
-            (s.name, *sorted(s.labels.items())): s.value for f in families for s in f.samples
-        }
+        return {(s.name, *sorted(s.labels.items())): s.value for f in families for s in f.samples}
 
     return scrape
 

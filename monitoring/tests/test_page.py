@@ -185,7 +185,9 @@ def test_devices_come_in_pages_and_are_found(look, person, alpha, open_device):
     assert "No device fits." in look(staff, q="' OR 1=1 --")
 
 
-def test_its_cost_does_not_grow(client, person, alpha, open_device, owe, django_assert_max_num_queries):
+def test_its_cost_does_not_grow(
+    client, person, alpha, open_device, owe, django_assert_max_num_queries
+):
     for number in range(60):
         lane = Lane.objects.create(
             device=open_device(alpha.company, f"till-{number:02}"), stream="fiscal"
