@@ -38,23 +38,22 @@ def post_worker_init(worker: Any) -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
-# What the workers count together for /metrics (docs/metrics.md). A folder that the operator named
-# is emptied at the start; without one, a new one is made here and removed at the end.
-METRICS = "PROMETHEUS_MULTIPROC_DIR"
-
-
 def on_starting(server: Any) -> None:
+    """What the workers count together for /metrics (docs/metrics.md) is kept in a folder. One that
+    the operator named is emptied; without one, a new one is made, and removed at the end.
+    """
+    name = "PROMETHEUS_MULTIPROC_DIR"
     if "GUNICORN_PID" in os.environ:
         return  # An upgrade in place: the old workers still count.
-    if os.environ.get(METRICS):
-        _dead().empty(os.environ[METRICS])
+    if os.environ.get(name):
+        _dead().empty(os.environ[name])
     else:
-        os.environ[METRICS] = server.etims_metrics = tempfile.mkdtemp(prefix="etims-metrics-")
+        os.environ[name] = server.etims_metrics = tempfile.mkdtemp(prefix="etims-metrics-")
 
 
 def child_exit(server: Any, worker: Any) -> None:
     try:
-        _dead().bury(worker.pid, os.environ[METRICS])
+        _dead().bury(worker.pid, os.environ["PROMETHEUS_MULTIPROC_DIR"])
     except (OSError, RuntimeError) as error:
         # Counts are lost; the master goes on.
         server.log.warning("metrics of worker %s: %s", worker.pid, error)

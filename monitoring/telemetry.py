@@ -1,5 +1,5 @@
-"""Sentry and OpenTelemetry, if somebody wants them: `pip install etims-integration[telemetry]` and the
-variable. Nothing is imported without it; a variable without the package stops the start.
+"""Sentry and OpenTelemetry, if somebody wants them: `pip install '.[telemetry]'` and the variable.
+Nothing is imported without it; a variable without the package stops the start.
 """
 
 import importlib

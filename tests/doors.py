@@ -291,15 +291,7 @@ def furnish(alpha: Any) -> World:
         reason="Alphaville",
         started_at=timezone.now(),
     )
-    Alert.objects.create(
-        rule="conflict",
-        subject="lane:1",
-        severity="critical",
-        company=company,
-        device=device,
-        title="Alphaville",
-        **dict.fromkeys(("since", "opened_at", "seen_at"), timezone.now()),
-    )
+    _warn(device)
     buyer = {"pin": "P000000000B", "name": "Alphaville Buyer", "asked_at": timezone.now()}
     PinRecord.objects.create(environment=company.environment, **buyer)
     things = {
@@ -317,6 +309,18 @@ def furnish(alpha: Any) -> World:
         "imports": _declare(company).pk,
     }
     return World(alpha, things)
+
+
+def _warn(device: Any) -> None:
+    Alert.objects.create(
+        rule="conflict",
+        subject="lane:1",
+        severity="critical",
+        company=device.company,
+        device=device,
+        title="Alphaville",
+        **dict.fromkeys(("since", "opened_at", "seen_at"), timezone.now()),
+    )
 
 
 def _compare(device: Any) -> Reconciliation:

@@ -35,36 +35,37 @@ def http_sink() -> Iterator[tuple[Sink, str]]:
         yield sink, f"http://127.0.0.1:{server.server_address[1]}/hook/very-secret"
 
 
+class Mailbox(socketserver.StreamRequestHandler):
+    sink: Sink
+
+    def handle(self) -> None:
+        if self.sink.status != 200:
+            self.say("421 not now")
+            return
+        self.say("220 sink")
+        word = ""
+        while word != "QUIT" and (line := self.rfile.readline().decode().strip()):
+            word = line[:4].upper()
+            if word == "DATA":
+                self.say("354 go on")
+                self.sink.taken.append(self.message())
+            self.say("221 bye" if word == "QUIT" else "250 ok")
+
+    def message(self) -> str:
+        lines = []
+        while (line := self.rfile.readline().decode()) != ".\r\n":
+            lines.append(line)
+        return "".join(lines)
+
+    def say(self, text: str) -> None:
+        self.wfile.write(f"{text}\r\n".encode())
+
+
 @contextmanager
 def smtp_sink() -> Iterator[tuple[Sink, int]]:
-    sink = Sink()
-
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            if sink.status != 200:
-                self.say("421 not now")
-                return
-            self.say("220 sink")
-            while line := self.rfile.readline().decode().strip():
-                word = line[:4].upper()
-                if word == "DATA":
-                    self.say("354 go on")
-                    sink.taken.append(self.message())
-                self.say("221 bye" if word == "QUIT" else "250 ok")
-                if word == "QUIT":
-                    return
-
-        def message(self) -> str:
-            lines = []
-            while (line := self.rfile.readline().decode()) != ".\r\n":
-                lines.append(line)
-            return "".join(lines)
-
-        def say(self, text: str) -> None:
-            self.wfile.write(f"{text}\r\n".encode())
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server, _served(server):
-        yield sink, server.server_address[1]
+    handler = type("Handler", (Mailbox,), {"sink": Sink()})
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server, _served(server):
+        yield handler.sink, server.server_address[1]
 
 
 @contextmanager
