@@ -1,7 +1,10 @@
 """Gunicorn, in the container and in ./run demo. Every number can be set from the environment."""
 
 import gc
+import importlib
 import os
+import sys
+import tempfile
 from typing import Any
 
 bind = os.environ.get("BIND") or f"0.0.0.0:{os.environ.get('PORT', '8000')}"
@@ -33,3 +36,39 @@ def post_worker_init(worker: Any) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+
+
+def on_starting(server: Any) -> None:
+    """What the workers count together for /metrics (docs/metrics.md) is kept in a folder. One that
+    the operator named is emptied; without one, a new one is made, and removed at the end.
+    """
+    name = "PROMETHEUS_MULTIPROC_DIR"
+    if "GUNICORN_PID" in os.environ:
+        return  # An upgrade in place: the old workers still count.
+    if os.environ.get(name):
+        _dead().empty(os.environ[name])
+    else:
+        os.environ[name] = server.etims_metrics = tempfile.mkdtemp(prefix="etims-metrics-")
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    try:
+        _dead().bury(worker.pid, os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    except (OSError, RuntimeError) as error:
+        # Counts are lost; the master goes on.
+        server.log.warning("metrics of worker %s: %s", worker.pid, error)
+
+
+def on_exit(server: Any) -> None:
+    folder = getattr(server, "etims_metrics", "")
+    if folder:
+        _dead().remove(folder)
+
+
+def _dead() -> Any:
+    """Imported when the folder is set, because prometheus-client looks at it when it is loaded."""
+    sys.path.insert(0, os.getcwd())
+    try:
+        return importlib.import_module("monitoring.metrics.dead")
+    finally:
+        sys.path.pop(0)

@@ -3,9 +3,18 @@
 import os
 
 from celery import Celery
+from celery.signals import beat_init, worker_init
+
+from monitoring import telemetry
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "etims_integration.settings")
 
 app = Celery("etims_integration")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_init.connect(weak=False)
+@beat_init.connect(weak=False)
+def start_telemetry(**_: object) -> None:
+    telemetry.start()

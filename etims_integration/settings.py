@@ -3,6 +3,8 @@
 `DATABASE_URL`, `REDIS_URL`, `SECRET_KEY` and `ENCRYPTION_KEYS` have no default at all.
 """
 
+import os
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 
@@ -45,6 +47,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "monitoring.metrics.requests.CountRequests",
     "core.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -372,7 +375,7 @@ WHITENOISE_USE_FINDERS = not STATIC_ROOT.exists()
 if PUBLIC_URL.startswith("https://"):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
-    SECURE_REDIRECT_EXEMPT = [r"^health/"]
+    SECURE_REDIRECT_EXEMPT = [r"^health/", r"^metrics"]
     SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000)
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
@@ -380,6 +383,54 @@ SESSION_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
 # The browsable schema is public, the admin's own pages carry everything else.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+
+# --- Monitoring --------------------------------------------------------------------------------
+# Who may read /metrics: whoever knows the token or comes from these networks; by default nobody.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+METRICS_NETWORKS = env.list("METRICS_NETWORKS", default=[])
+# So many devices or lanes are named one by one; the rest is counted.
+METRICS_TOP = env.int("METRICS_TOP", default=20)
+METRICS_WINDOW_SECONDS = env.float("METRICS_WINDOW_SECONDS", default=300.0)
+METRICS_CACHE_SECONDS = env.float("METRICS_CACHE_SECONDS", default=5.0)
+METRICS_TIMEOUT_SECONDS = env.float("METRICS_TIMEOUT_SECONDS", default=5.0)
+# The watchdog (docs/alerts.md).
+vars().update(env.email_url("EMAIL_URL", default="smtp://localhost:25"))
+EMAIL_TIMEOUT = 10
+ALERT_EMAIL_TO = env.list("ALERT_EMAIL_TO", default=[])
+ALERT_EMAIL_FROM = env.str("ALERT_EMAIL_FROM", default="etims@localhost")
+ALERT_SLACK_URL = env.str("ALERT_SLACK_URL", default="")
+ALERT_WEBHOOK_URL = env.str("ALERT_WEBHOOK_URL", default="")
+ALERT_WEBHOOK_SECRET = env.str("ALERT_WEBHOOK_SECRET", default="")
+# In Nairobi, as 22:00-06:00; what comes then is told in the morning.
+ALERT_QUIET_HOURS = {
+    "email": env.str("ALERT_QUIET_EMAIL", default=""),
+    "slack": env.str("ALERT_QUIET_SLACK", default=""),
+    "webhook": env.str("ALERT_QUIET_WEBHOOK", default=""),
+}
+ALERT_QUIET_PASSES_CRITICAL = env.bool("ALERT_QUIET_PASSES_CRITICAL", default=True)
+ALERT_RUNBOOK_URL = env.str("ALERT_RUNBOOK_URL", default="docs/alerts.md")
+ALERT_REMIND_HOURS = env.float("ALERT_REMIND_HOURS", default=6.0)
+ALERT_CALM_SECONDS = env.float("ALERT_CALM_SECONDS", default=120.0)
+ALERT_NOTHING_ACCEPTED_MINUTES = env.float("ALERT_NOTHING_ACCEPTED_MINUTES", default=10.0)
+ALERT_OLDEST_DUE_MINUTES = env.float("ALERT_OLDEST_DUE_MINUTES", default=15.0)
+ALERT_UNKNOWN_MINUTES = env.float("ALERT_UNKNOWN_MINUTES", default=10.0)
+ALERT_BREAKER_MINUTES = env.float("ALERT_BREAKER_MINUTES", default=2.0)
+ALERT_SILENT_SECONDS = env.float("ALERT_SILENT_SECONDS", default=120.0)
+ALERT_ERROR_PERCENT = env.float("ALERT_ERROR_PERCENT", default=20.0)
+ALERT_ERROR_CALLS = env.int("ALERT_ERROR_CALLS", default=20)
+ALERT_ERROR_WINDOW_MINUTES = env.float("ALERT_ERROR_WINDOW_MINUTES", default=15.0)
+ALERT_DEADLINE_PERCENTS = env.list("ALERT_DEADLINE_PERCENTS", cast=int, default=[50, 80, 100])
+ALERT_EXPIRY_DAYS = env.float("ALERT_EXPIRY_DAYS", default=14.0)
+ALERT_DISK_FREE_PERCENT = env.float("ALERT_DISK_FREE_PERCENT", default=10.0)
+ALERT_DISK_PATHS = env.list("ALERT_DISK_PATHS", default=[])
+ALERT_DATABASE_GB = env.float("ALERT_DATABASE_GB", default=0.0)
+ALERT_DATABASE_MS = env.float("ALERT_DATABASE_MS", default=250.0)
+ALERT_DATABASE_DOWN_SECONDS = env.float("ALERT_DATABASE_DOWN_SECONDS", default=30.0)
+# Whose certificates are trusted, when not those the system trusts.
+ALERT_CA_FILE = env.str("ALERT_CA_FILE", default="")
+WATCHDOG_STATE = env.str(
+    "WATCHDOG_STATE", default=f"{tempfile.gettempdir()}/etims-watchdog-{os.getuid()}.json"
+)
 
 LOGGING = {
     "version": 1,

@@ -14,7 +14,7 @@ from django.utils import timezone
 from companies.models import Scope
 from devices.models import Call, Device
 from items.models import Classification, Code, ImportLine, Item, Notice, StockMovement
-from monitoring.models import Endpoint
+from monitoring.models import Alert, Endpoint
 from monitoring.webhooks.recording import record
 from monitoring.webhooks.sending import new_secret
 from outbox.models import Status
@@ -238,6 +238,8 @@ DOORS = {
     "GET /api/logs/": Door("list", (Scope.LOGS_READ,)),
     "GET /api/logs/{id}/": Door("object", (Scope.LOGS_READ,)),
     "GET /api/journal/": Door("object", (Scope.LOGS_READ,), query="?device=dvc-a1"),
+    "GET /api/alerts/": Door("list", (Scope.REPORTS_READ,)),
+    "POST /api/alerts/test/": Door("operator", (Scope.PLATFORM,), {}),
     "GET /api/dashboard/": Door("own", (Scope.REPORTS_READ,)),
     "GET /api/events/": Door("list", (Scope.SALES_READ, *WRITE, *HOOKS)),
     "GET /api/webhooks/": Door("list", HOOKS),
@@ -335,6 +337,7 @@ def furnish(alpha: Any) -> World:
         reason="Alphaville",
         started_at=timezone.now(),
     )
+    _warn(device)
     buyer = {"pin": "P000000000B", "name": "Alphaville Buyer", "asked_at": timezone.now()}
     PinRecord.objects.create(environment=company.environment, **buyer)
     things = {
@@ -354,6 +357,18 @@ def furnish(alpha: Any) -> World:
         "webhooks": _listen(alpha).pk,
     }
     return World(alpha, things)
+
+
+def _warn(device: Any) -> None:
+    Alert.objects.create(
+        rule="conflict",
+        subject="lane:1",
+        severity="critical",
+        company=device.company,
+        device=device,
+        title="Alphaville",
+        **dict.fromkeys(("since", "opened_at", "seen_at"), timezone.now()),
+    )
 
 
 def _compare(device: Any) -> Reconciliation:

@@ -201,7 +201,7 @@ def test_it_gives_compose_only_roles_that_exist(compose, tmp_path):
         if "etims-" in service["image"]
     ]
 
-    assert len(commands) == 5
+    assert len(commands) == 6
     assert {run_role(tmp_path, *command).returncode for command in commands} == {0}
 
 

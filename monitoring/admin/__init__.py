@@ -3,7 +3,10 @@ wait for a yes, and how receipts look: all else is the API's and the services' p
 permission to view shows every company.
 """
 
+from django.contrib import admin
+
 from . import (
+    alerts,
     branding,
     companies,
     devices,
@@ -22,6 +25,9 @@ from . import (
 )  # fmt: skip
 
 __all__ = [
-    "branding", "companies", "devices", "emails", "journal", "lists", "outbox", "prints",
-    "purchases", "reconciliation", "registers", "reports", "sales", "stock", "webhooks",
+    "alerts", "branding", "companies", "devices", "emails", "journal", "lists", "outbox",
+    "prints", "purchases", "reconciliation", "registers", "reports", "sales", "stock", "webhooks",
 ]  # fmt: skip
+
+# "View site" in the head of each page leads there.
+admin.site.site_url = "/dashboard/"

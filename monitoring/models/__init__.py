@@ -1,10 +1,13 @@
-"""What monitoring itself remembers; everything else is read from the apps below."""
+"""What monitoring itself remembers, by concept; everything else is read from the apps below."""
 
+from .alerts import Alert, AlertNotice, Severity
 from .heartbeat import Heartbeat
 from .journal import JournalCheckpoint, JournalEntry, JournalHead, JournalSource, UnjournaledFact
 from .webhooks import Delivery, Endpoint, Event, EventKind, Feed
 
 __all__ = [
+    "Alert",
+    "AlertNotice",
     "Delivery",
     "Endpoint",
     "Event",
@@ -15,5 +18,6 @@ __all__ = [
     "JournalEntry",
     "JournalHead",
     "JournalSource",
+    "Severity",
     "UnjournaledFact",
 ]

@@ -1,4 +1,4 @@
-"""What monitoring itself remembers; everything else is read from the apps below."""
+"""Signs of life."""
 
 from django.db import models
 
@@ -9,6 +9,7 @@ class Heartbeat(models.Model):
     class Name(models.TextChoices):
         WORKER = "worker"
         BEAT = "beat"
+        WATCHDOG = "watchdog"
 
     name = models.CharField(max_length=10, primary_key=True, choices=Name.choices)
     at = models.DateTimeField()
@@ -16,7 +17,7 @@ class Heartbeat(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(name__in=["worker", "beat"]), name="heartbeat_name"
+                condition=models.Q(name__in=["worker", "beat", "watchdog"]), name="heartbeat_name"
             ),
         ]
 

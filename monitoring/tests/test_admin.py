@@ -10,7 +10,7 @@ from core.crypto import EncryptedTextField
 from devices.models import Call, Device, SigningKey
 from devices.services import generate_keys
 from items.models import Item, Notice, StockLevel, TaxRate
-from monitoring.models import Heartbeat
+from monitoring.models import Alert, Heartbeat
 from outbox.models import Breaker, Lane, Transmission
 from purchases.models import Purchase, PurchaseLine, RememberedMatch, SyncMark
 from sales.models import (
@@ -36,6 +36,7 @@ SHOWN = [
     *(Purchase, RememberedMatch, SyncMark),
     *(Reconciliation, Difference),
     *(TaxRate, Notice, StockLevel),
+    Alert,
     *(Customer, BranchUser, Insurance, PinRecord),
 ]
 
@@ -56,6 +57,10 @@ def staff(client, operator):
 def everything(alpha, operator, sell, make_call, owe):
     """One row at least of every model that has a page, with every secret filled in."""
     now = timezone.now()
+    Alert.objects.create(
+        rule="disk", subject="d", severity="warning", title="Full",
+        **dict.fromkeys(("since", "opened_at", "seen_at"), now),
+    )  # fmt: skip
     Member.objects.create(company=alpha.company, user=operator, role="owner")
     generate_keys(alpha.device)
     make_call(alpha, outcome="rejected", code="910", reason="qty", answer='{"resultCd":"910"}')
