@@ -45,14 +45,14 @@ def speaker_of(branch_id: int) -> Device | None:
     return active.select_related("company", "branch").order_by("pk").first()
 
 
-def sync_branch(device: Device) -> Synced:
-    """Fetch what was offered to the device's branch since the last answer.
+def sync_branch(device: Device, *, everything: bool = False) -> Synced:
+    """Fetch what was offered to the device's branch since the last answer, or all that is offered.
 
     The invoices and the mark are stored together, so an interruption anywhere leaves the mark
     where it was, and the next run asks from there. Raises KRAError, HostNotConfigured.
     """
     mark = SyncMark.objects.filter(branch=device.branch_id).first()
-    since = mark.last_result_at if mark else None
+    since = mark.last_result_at if mark and not everything else None
     request = ListRequest(
         tin=device.company.pin,
         bhfId=device.branch.code,
