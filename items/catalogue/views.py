@@ -16,6 +16,7 @@ from companies.views import company_of
 from core.api import ONE_MB, decode
 from core.errors import Invalid, PayloadTooLarge, Problem
 from core.openapi import describe, page_of
+from core.prefer import prefer, wait_seconds
 from core.views import ListView
 from items import services
 from items.filters import ItemFilter
@@ -33,7 +34,6 @@ from items.views import (
     device_for,
     visible_item,
     visible_items,
-    wait_seconds,
 )
 from outbox.waiting import wait_for
 
@@ -100,6 +100,7 @@ class CompositionView(APIView):
         request=ComponentInput,
         answers={200: ComponentOutput, 202: ComponentOutput},
         refusals=(400, 404, 409),
+        parameters=[prefer()],
         examples=[COMPOSE_EXAMPLE],
     )
     def post(self, request: Request, sku: str) -> Response:

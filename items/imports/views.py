@@ -12,6 +12,7 @@ from companies.views import company_of
 from core.api import decode
 from core.errors import NotFound
 from core.openapi import describe, page_of
+from core.prefer import prefer, wait_seconds
 from core.views import ListView
 from items.filters import ImportFilter
 from items.models import ImportLine
@@ -25,7 +26,7 @@ from items.services.import_decisions import (
 )
 from items.services.imports import sync_imports
 from items.services.suggestions import suggest
-from items.views import READERS, acting_device, wait_seconds
+from items.views import READERS, acting_device
 from outbox.waiting import wait_for
 
 from .schemas import (
@@ -140,6 +141,7 @@ class ImportApproveView(APIView):
         request=ApproveInput,
         answers={200: ImportOutput, 202: ImportOutput},
         refusals=(400, 404, 409),
+        parameters=[prefer()],
         examples=[APPROVE_EXAMPLE],
     )
     def post(self, request: Request, pk: int) -> Response:
@@ -157,6 +159,7 @@ class ImportRejectView(APIView):
         request=RejectInput,
         answers={200: ImportOutput, 202: ImportOutput},
         refusals=(400, 404, 409),
+        parameters=[prefer()],
         examples=[REJECT_EXAMPLE],
     )
     def post(self, request: Request, pk: int) -> Response:
