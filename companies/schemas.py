@@ -18,6 +18,7 @@ Pin = Annotated[
 BranchCode = Annotated[
     str, Meta(pattern=r"^[0-9]{2}$", description="The code KRA gave the branch.", examples=["00"])
 ]
+CompanyPin = Annotated[str, Meta(description="PIN; only for the operator's token.")]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 VISIBLE = r"^[!-~]+$"  # what travels in HTTP headers
 Secret = Annotated[str, Meta(min_length=1, max_length=200, pattern=VISIBLE)]
@@ -114,7 +115,7 @@ class TokenInput(Struct, forbid_unknown_fields=True):
     scopes: list[str]
     device: Annotated[str, Meta(description="Serial of the device to bind the token to.")] = ""
     expires_at: Annotated[datetime, Meta(tz=True)] | None = None
-    company: Annotated[str, Meta(description="PIN; only for the operator's token.")] = ""
+    company: CompanyPin = ""
 
 
 class TokenOutput(Struct):

@@ -14,7 +14,7 @@ from core.api import ONE_MB, decode
 from core.errors import Invalid, NotFound, Problem
 from core.openapi import describe, page_of
 from core.prefer import prefer, wait_seconds
-from core.views import ListView
+from core.views import ListView, answered
 from devices.models import Device
 from devices.views import bound_device
 
@@ -232,8 +232,7 @@ class StockView(ListView):
             MovementOutput.of(booked.movement),
             [ShortageOutput.of(one) for one in booked.shortages],
         )
-        headers = {} if booked.is_new else {"Idempotent-Replayed": "true"}
-        return Response(output, status=201 if booked.is_new else 200, headers=headers)
+        return answered(output, is_new=booked.is_new, status=201)
 
 
 def _levels(items: list[Item]) -> dict[int, list[LevelOutput]]:

@@ -61,12 +61,7 @@ def content_of(purchase: Purchase, said: Confirmation) -> bytes:
         # The day of the invoice: its rates are the ones the supplier charged.
         pchsDt=format_date(purchase.invoiced_on),
         totItemCnt=len(said.lines),
-        letters={
-            letter: LetterAmount(
-                said.totals.taxable[letter], said.rates[letter], said.totals.tax[letter]
-            )
-            for letter in LETTERS
-        },
+        letters=_letters(said),
         totTaxblAmt=said.totals.total_taxable,
         totTaxAmt=said.totals.total_tax,
         totAmt=said.totals.total,
@@ -76,6 +71,11 @@ def content_of(purchase: Purchase, said: Confirmation) -> bytes:
         modrNm=company.name[:60],
         itemList=[_line(place, *each) for place, each in enumerate(said.lines, 1)],
     ).encode()
+
+
+def _letters(said: Confirmation) -> dict[str, LetterAmount]:
+    taxable, tax = said.totals.taxable, said.totals.tax
+    return {one: LetterAmount(taxable[one], said.rates[one], tax[one]) for one in LETTERS}
 
 
 def _line(place: int, line: PurchaseLine, amounts: LineAmounts) -> MessageLine:

@@ -17,7 +17,7 @@ from core.api import ONE_MB, decode
 from core.errors import Invalid, PayloadTooLarge, Problem
 from core.openapi import describe, page_of
 from core.prefer import prefer, wait_seconds
-from core.views import ListView
+from core.views import ListView, answered
 from items import services
 from items.filters import ItemFilter
 from items.models import Item, ItemComponent, ItemDefault
@@ -110,9 +110,8 @@ class CompositionView(APIView):
         if (seconds := wait_seconds(request)) and part.state == "queued":
             wait_for(part.transmission, seconds)
         fresh = ItemComponent.objects.select_related("component", "transmission").get(pk=part.pk)
-        headers = {} if is_new else {"Idempotent-Replayed": "true"}
-        status = 202 if is_new and fresh.state == "queued" else 200
-        return Response(ComponentOutput.of(fresh), status=status, headers=headers)
+        status = 202 if fresh.state == "queued" else 200
+        return answered(ComponentOutput.of(fresh), is_new=is_new, status=status)
 
 
 class ItemImportView(APIView):

@@ -13,7 +13,7 @@ from core.api import decode
 from core.errors import NotFound
 from core.openapi import describe, page_of
 from core.prefer import prefer, wait_seconds
-from core.views import ListView
+from core.views import ListView, answered
 from items.filters import ImportFilter
 from items.models import ImportLine
 from items.services.import_decisions import (
@@ -65,10 +65,8 @@ def _decided(request: Request, decided: Decided) -> Response:
     if seconds and line.transmission is not None and line.state == ImportLine.State.QUEUED:
         wait_for(line.transmission, seconds)
     output = _output(request, line.pk)
-    is_settled = output.state != ImportLine.State.QUEUED
-    headers = {} if decided.is_new else {"Idempotent-Replayed": "true"}
-    status = 200 if is_settled or not decided.is_new else 202
-    return Response(output, status=status, headers=headers)
+    status = 202 if output.state == ImportLine.State.QUEUED else 200
+    return answered(output, is_new=decided.is_new, status=status)
 
 
 class ImportListView(ListView):
