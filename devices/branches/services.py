@@ -16,11 +16,10 @@ from devices.calls import exchange, storable
 from devices.models import Device
 from kra.readers import read_branches
 from kra.records import BranchInfo
-from kra.requests import ListRequest
+from kra.requests import EVERYTHING, ListRequest
 
 log = logging.getLogger(__name__)
 
-EVERYTHING = "20180101000000"  # older than any record at KRA (rule D4)
 CODE = re.compile("[0-9]{2}")
 FACTS = ("name", "address", "manager_name", "manager_phone", "manager_email", "is_open")
 

@@ -25,12 +25,11 @@ from items.models.catalogue import LETTERS
 from items.models.lists import CLASSIFICATIONS, CODES, LIST_NAMES, NOTICES, TAX_CLASS
 from kra.answers import Reply
 from kra.readers import read_classifications, read_code_classes, read_notices
-from kra.requests import ListRequest
+from kra.requests import EVERYTHING, ListRequest
 from kra.times import NAIROBI, format_instant
 
 log = logging.getLogger(__name__)
 
-EVERYTHING = "20180101000000"  # older than any record at KRA (rule D4)
 # A first rate is taken to have held always; sales may be older than this installation.
 ALWAYS = date(2018, 1, 1)
 BATCH = 1000

@@ -15,7 +15,7 @@ from devices.calls import exchange, storable
 from devices.models import Device
 from kra.readers import sift_supplier_invoices
 from kra.records import SupplierInvoice, SupplierLine
-from kra.requests import ListRequest
+from kra.requests import EVERYTHING, ListRequest
 from kra.times import format_instant
 from purchases.models import Purchase, PurchaseLine, State, SyncMark
 
@@ -24,7 +24,6 @@ from .matching import Matcher
 log = logging.getLogger(__name__)
 
 LIST = "purchase_sales_list"
-EVERYTHING = "20180101000000"  # older than any record at KRA (rule D4)
 # KRA does not say whether its bound is inclusive; what comes twice is stored once.
 OVERLAP = timedelta(minutes=1)
 LARGEST = {"money": Decimal(10) ** 16, "quantity": Decimal(10) ** 11}
