@@ -55,6 +55,8 @@ class BranchOutput(Struct):
     name: str
     address: str
     is_head_office: bool
+    kra_name: Annotated[str, Meta(description="As KRA lists it; empty before the first sync.")]
+    kra_address: str
     is_open: Annotated[bool, Meta(description="False: KRA lists the branch as closed.")]
     manager_name: str
     manager_phone: str
@@ -68,6 +70,8 @@ class BranchOutput(Struct):
             name=branch.name,
             address=branch.address,
             is_head_office=branch.is_head_office,
+            kra_name=branch.kra_name,
+            kra_address=branch.kra_address,
             is_open=branch.is_open,
             manager_name=branch.manager_name,
             manager_phone=branch.manager_phone,

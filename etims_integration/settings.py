@@ -225,6 +225,7 @@ RECONCILE_SLICE_SECONDS = env.float("RECONCILE_SLICE_SECONDS", default=240.0)
 STOCK_ALLOW_NEGATIVE = env.bool("STOCK_ALLOW_NEGATIVE", default=False)
 # How long KRA's word on a buyer's PIN is passed on without asking again.
 PIN_LOOKUP_CACHE_SECONDS = env.float("PIN_LOOKUP_CACHE_SECONDS", default=600.0)
+PIN_UNKNOWN_CACHE_SECONDS = env.float("PIN_UNKNOWN_CACHE_SECONDS", default=60.0)
 
 # --- API ---------------------------------------------------------------------------------------
 # A catalogue of 5,000 rows fits into 4 MB; everything else is refused above 1 MB (core/api.py).

@@ -74,10 +74,12 @@ def _store(
     mark = SyncMark.objects.select_for_update(no_key=True).get(branch=device.branch_id)
     known = _known(device.branch_id, invoices)
     fresh: dict[tuple[str, str, int], SupplierInvoice] = {}
+    readable = len(invoices)
     for invoice in invoices:
         key = (invoice.supplier_pin, invoice.supplier_branch, invoice.number)
         fault = _misfit(invoice)
         if fault:
+            readable -= 1
             faults.append(f"{'/'.join(map(str, key))}: {fault}")
         elif key not in known:
             fresh.setdefault(key, invoice)
@@ -88,7 +90,7 @@ def _store(
     for fault in faults:
         log.error("offer unreadable", extra={"device": device.pk, "reason": storable(fault, 300)})
     _advance(mark, None if faults else result_at)
-    return Synced(len(fresh), len(invoices) - len(fresh), len(faults))
+    return Synced(len(fresh), readable - len(fresh), len(faults))
 
 
 def _advance(mark: SyncMark, result_at: datetime | None) -> None:
@@ -115,6 +117,9 @@ def _misfit(invoice: SupplierInvoice) -> str:
         return "the supplier's PIN, name or branch is too long"
     if not invoice.supplier_pin:
         return "it names no supplier"
+    if invoice.number < 1:
+        # Two of them would be one here, and KRA could not tell which one is confirmed.
+        return "it has no invoice number"
     if len(invoice.lines) > MOST_LINES:
         return "it has too many lines"
     money = [invoice.taxable, invoice.tax, invoice.total]

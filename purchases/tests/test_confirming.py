@@ -12,6 +12,7 @@ from outbox.models import Lane, Transmission
 from purchases.amounts import recompute
 from purchases.errors import AlreadyConfirmed, NotConfirmable, PurchaseInvalid
 from purchases.models import Purchase, PurchaseLine
+from purchases.outputs import purchase_output
 from purchases.services import Choice, Wanted, confirm, match, reject, reopen
 
 from .conftest import SUPPLIER, offer, offered_line, offers
@@ -92,6 +93,21 @@ def test_it_confirms_a_part(fetch, goods, deliver, till, kra):
     assert (state(purchase), left_out.confirmed_quantity) == ("confirmed", None)
     moved = StockMovement.objects.get().lines.get()
     assert (moved.quantity, moved.unit_price) == (Decimal("2.50"), Decimal("104.40"))
+    shown = purchase_output(Purchase.objects.whole().get())
+    assert shown.is_partial
+    assert "the rest cannot follow" in shown.next_step
+    with pytest.raises(AlreadyConfirmed, match="confirmed"):
+        confirm(purchase.pk, [Wanted(1, Decimal("7.5"))])
+
+
+@pytest.mark.parametrize("wanted", [[], [Wanted(1, None), Wanted(2, Decimal(1))]])
+def test_a_whole_confirmation_is_no_part(matched, deliver, till, wanted):
+    confirm(matched.pk, wanted)
+    deliver(till, "purchase")
+
+    shown = purchase_output(Purchase.objects.whole().get())
+    assert (shown.state, shown.is_partial) == ("confirmed", False)
+    assert shown.next_step.startswith("Nothing")
 
 
 def test_services_move_no_stock(fetch, goods, deliver, till):
