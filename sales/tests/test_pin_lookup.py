@@ -124,6 +124,13 @@ def test_a_pin_that_kra_does_not_know_is_a_404(ask, kra, reply):
     assert ask().status_code == 503  # the copy that KRA took back is no copy
 
 
+def test_an_unknown_pin_may_be_asked_about_again_at_once(ask, kra, settings):
+    settings.PIN_UNKNOWN_CACHE_SECONDS = 0
+    kra.replies += [said("001"), found()]
+
+    assert [ask().status_code, ask().status_code] == [404, 200]
+
+
 def test_an_unknown_pin_is_not_asked_about_again_at_once(ask, kra):
     kra.replies += [said("001"), found()]
 
