@@ -260,7 +260,7 @@ def test_a_refused_repeat_of_what_kra_still_offers_was_never_stored(matched, del
     deliver_twice(deliver, till)
 
     assert state(matched) == "refused"
-    assert "does not exist" in Purchase.objects.get().transmission.error_message
+    assert "does not exist" in Transmission.objects.get().error_message
     assert Lane.objects.get(device=till, stream="purchase").last_number == 0
     assert not StockMovement.objects.exists()
 
