@@ -299,6 +299,7 @@ EMAIL_RECEIPTS_PER_HOUR = env.int("EMAIL_RECEIPTS_PER_HOUR", default=5)
 STOCK_ALLOW_NEGATIVE = env.bool("STOCK_ALLOW_NEGATIVE", default=False)
 # How long KRA's word on a buyer's PIN is passed on without asking again.
 PIN_LOOKUP_CACHE_SECONDS = env.float("PIN_LOOKUP_CACHE_SECONDS", default=600.0)
+PIN_UNKNOWN_CACHE_SECONDS = env.float("PIN_UNKNOWN_CACHE_SECONDS", default=60.0)
 
 # --- Journal -----------------------------------------------------------------------------------
 # Who keeps the facts that leave no row of their own (core/facts.py).
