@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('companies', '0003_the_whole_oscu'),
+        ('companies', '0006_scope_for_webhooks'),
     ]
 
     operations = [
