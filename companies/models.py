@@ -203,7 +203,7 @@ class Branding(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Branding of {self.company_id}"
+        return f"Branding of {self.company}"
 
 
 class MemberQuerySet(TenantQuerySet["Member"]):
