@@ -1,13 +1,14 @@
-"""What an operator's staff may look at. Nothing is changed here but tax rates, which
-wait for a yes: all else is the API's and the services' part, and a permission to view shows every
-company.
+"""What people look at, and what they do about it. Pages are read-only; what is done goes through
+services. Who sees and does what: roles.py. A page of its own inherits `read_only.ReadOnlyAdmin`.
 """
 
 from . import (
     companies,
     devices,
+    items,
     lists,
     outbox,
+    people,
     purchases,
     reconciliation,
     registers,
@@ -16,6 +17,6 @@ from . import (
 )  # fmt: skip
 
 __all__ = [
-    "companies", "devices", "lists", "outbox", "purchases", "reconciliation", "registers", "sales",
-    "stock",
+    "companies", "devices", "items", "lists", "outbox", "people", "purchases", "reconciliation",
+    "registers", "sales", "stock",
 ]  # fmt: skip

@@ -50,6 +50,7 @@ class DeviceAdmin(ReadOnlyAdmin):
 class SigningKeyAdmin(ReadOnlyAdmin):
     """Our own evidence keys: the public part."""
 
+    company_path = "device__company_id"
     related = ("device",)
     list_display = ("device", "version", "fingerprint", "created_at", "retired_at")
     list_filter = ("retired_at",)

@@ -107,6 +107,7 @@ class TransmissionAdmin(ReadOnlyAdmin):
 
 @admin.register(Breaker)
 class BreakerAdmin(ReadOnlyAdmin):
+    is_shared = True
     list_display = ("host", "is_open", "opened_at", "failures", "cause", "next_step", "probe_at")
     list_filter = ("is_open",)
     search_fields = ("host",)

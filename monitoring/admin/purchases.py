@@ -7,12 +7,11 @@ from django.http import HttpRequest
 from purchases.models import Purchase, PurchaseLine, RememberedMatch, SyncMark
 from purchases.outputs import NEXT_STEPS, trouble_of
 
-from .read_only import ReadOnly, ReadOnlyAdmin
+from .read_only import ReadOnlyAdmin, ReadOnlyInline
 
 
-class LineInline(ReadOnly, admin.TabularInline):
+class LineInline(ReadOnlyInline):
     model = PurchaseLine
-    extra = 0
     fields = (
         *("sequence", "supplier_code", "name", "quantity", "unit_price", "letter", "total"),
         *("item", "match_source", "confirmed_quantity", "confirmed_tax", "confirmed_total"),

@@ -9,12 +9,11 @@ from django.utils.html import format_html
 from sales.models import Difference, ReconciledDay, Reconciliation
 from sales.reconciliation.outputs import next_step_of
 
-from .read_only import ReadOnly, ReadOnlyAdmin
+from .read_only import ReadOnlyAdmin, ReadOnlyInline
 
 
-class DayInline(ReadOnly, admin.TabularInline):
+class DayInline(ReadOnlyInline):
     model = ReconciledDay
-    extra = 0
     fields = (
         *("day", "is_latest"),
         *("our_sales", "our_credit_notes", "our_total", "our_vat"),

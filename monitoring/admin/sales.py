@@ -9,13 +9,12 @@ from monitoring.totals import BY_LETTER
 from sales.models import Invoice, InvoiceLine, Receipt
 from sales.outputs import trouble_of
 
-from .read_only import ReadOnly, ReadOnlyAdmin
+from .read_only import ReadOnlyAdmin, ReadOnlyInline
 
 
-class LineInline(ReadOnly, admin.TabularInline):
+class LineInline(ReadOnlyInline):
     model = InvoiceLine
     fk_name = "invoice"
-    extra = 0
     fields = (
         *("sequence", "name", "quantity", "unit_price", "supply", "discount", "letter", "rate"),
         *("taxable", "tax", "total"),
@@ -72,6 +71,7 @@ class InvoiceAdmin(ReadOnlyAdmin):
 
 @admin.register(Receipt)
 class ReceiptAdmin(ReadOnlyAdmin):
+    company_path = "invoice__company_id"
     related = ("invoice__company", "invoice__branch")
     list_display = ("cu_number", "invoice", "number", "total_receipts", "signature", "signed_at")
     list_filter = ("signed_at",)

@@ -262,7 +262,8 @@ def test_a_changed_rate_waits_for_a_yes(staff, everything):
 
 def test_who_may_only_look_approves_nothing(client, everything, django_user_model):
     person = django_user_model.objects.create(username="clerk", is_staff=True)
-    person.user_permissions.add(Permission.objects.get(codename="view_taxrate"))
+    person.user_permissions.add(Permission.objects.get(codename="change_taxrate"))
+    Member.objects.create(company=everything.company, user=person, role="owner")
     client.force_login(person)
 
     page = approve(client, TaxRate.objects.held().get())
