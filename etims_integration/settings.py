@@ -8,6 +8,7 @@ from pathlib import Path
 
 import environ
 from celery.schedules import crontab
+from django.templatetags.static import static
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -277,10 +278,21 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "/admin/login/"
 # Staff show a second factor. Switched off for the demo only.
 ADMIN_TWO_FACTOR = env.bool("ADMIN_TWO_FACTOR", default=True)
+# What waits for a second person is forgotten after this long.
+ADMIN_REQUEST_HOURS = env.float("ADMIN_REQUEST_HOURS", default=24.0)
 LANGUAGE_CODE = "en"
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "Africa/Nairobi"
+
+UNFOLD = {
+    "SITE_TITLE": "eTIMS integration",
+    "SITE_HEADER": "eTIMS integration",
+    "SITE_URL": "/admin/",
+    "SHOW_VIEW_ON_SITE": False,
+    "STYLES": [lambda _: static("monitoring/admin.css")],
+    "SIDEBAR": {"show_search": True},
+}
 
 # --- Web ---------------------------------------------------------------------------------------
 STATIC_URL = "/static/"

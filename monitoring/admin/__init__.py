@@ -8,6 +8,7 @@ from . import (
     items,
     lists,
     outbox,
+    oversight,
     people,
     purchases,
     reconciliation,
@@ -17,6 +18,6 @@ from . import (
 )  # fmt: skip
 
 __all__ = [
-    "companies", "devices", "items", "lists", "outbox", "people", "purchases", "reconciliation",
-    "registers", "sales", "stock",
+    "companies", "devices", "items", "lists", "outbox", "oversight", "people", "purchases",
+    "reconciliation", "registers", "sales", "stock",
 ]  # fmt: skip

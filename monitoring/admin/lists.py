@@ -7,9 +7,9 @@ from django.utils.html import format_html
 
 from items.models import Notice, TaxRate
 from items.services import approve_rate
+from monitoring.roles import DOES, access_of
 
 from .read_only import ReadOnlyAdmin
-from .roles import DOES, access_of
 
 
 @admin.register(TaxRate)

@@ -7,7 +7,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from monitoring.backlog import NEXT_STEPS, why_blocked
-from outbox.models import Breaker, Lane, Transmission, host_of
+from monitoring.logs import Explanation, explanation_of
+from outbox.models import Breaker, Lane, Status, Transmission, host_of
 from outbox.queries import with_head
 
 from .read_only import ReadOnlyAdmin, cause_of, next_step_of, readable
@@ -38,6 +39,9 @@ class LaneAdmin(ReadOnlyAdmin):
             is_silent=Exists(Breaker.objects.filter(host=OuterRef("host"), is_open=True)),
         )
         return rows
+
+    def trouble(self, lane: Any) -> Explanation | None:
+        return explanation_of(lane.head_code or "", lane.head_message or "")
 
     @admin.display(description="head")
     def head_status(self, lane: Any) -> str:
@@ -82,6 +86,11 @@ class TransmissionAdmin(ReadOnlyAdmin):
         # Read when one message is shown; a list of 50 does without.
         return super().get_queryset(request).defer("content", "body")
 
+    def trouble(self, row: Any) -> Explanation | None:
+        if row.status == Status.ACCEPTED:
+            return None
+        return explanation_of(row.error_code, row.error_message)
+
     @admin.display(ordering="lane__device__serial")
     def device(self, row: Transmission) -> str:
         return row.lane.device.serial
@@ -116,6 +125,9 @@ class BreakerAdmin(ReadOnlyAdmin):
         *("probe_at", "closed_at"),
     )
     readonly_fields = ("cause", "next_step")
+
+    def trouble(self, row: Any) -> Explanation | None:
+        return explanation_of(row.last_error.partition(":")[0]) if row.is_open else None
 
     @admin.display
     def cause(self, row: Breaker) -> str:

@@ -11,9 +11,9 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from companies.models import Member
+from monitoring.roles import access_of
 
 from .read_only import ReadOnlyInline
-from .roles import access_of
 
 # Roles stand in one table; groups would be a second one.
 admin.site.unregister(Group)

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from monitoring.logs import Explanation, explanation_of
 from purchases.models import Purchase, PurchaseLine, RememberedMatch, SyncMark
 from purchases.outputs import NEXT_STEPS, trouble_of
 
@@ -40,6 +41,10 @@ class PurchaseAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("transmission__content", "transmission__body")
+
+    def trouble(self, purchase: Any) -> Explanation | None:
+        row = purchase.transmission
+        return explanation_of(row.error_code, row.error_message) if trouble_of(purchase) else None
 
     @admin.display
     def cause(self, purchase: Purchase) -> str:

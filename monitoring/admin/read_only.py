@@ -20,8 +20,9 @@ from unfold.admin import ModelAdmin, TabularInline
 from companies.models import Company, TenantQuerySet
 from core.crypto import EncryptedTextField
 from monitoring.logs import explanation_of
+from monitoring.roles import NOBODY, Access, Roles, access_of, sees
 
-from .roles import NOBODY, Access, Roles, access_of, sees
+from .acting import Acting
 
 
 class ReadOnly:
@@ -70,7 +71,7 @@ class CompanyFilter(admin.SimpleListFilter):
         super().__init__(request, params, model, model_admin)
 
 
-class ReadOnlyAdmin(ReadOnly, ModelAdmin):
+class ReadOnlyAdmin(ReadOnly, Acting, ModelAdmin):
     actions: Any = None
     list_per_page = 50
     show_full_result_count = False
@@ -131,7 +132,7 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
         hidden = {*self.never_read, *encrypted_fields(self.model, self.related)}
         if any(lookup == name or lookup.startswith(f"{name}__") for name in hidden):
             return False
-        return super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
+        return bool(super().lookup_allowed(lookup, value, request))
 
     def _get_obj_does_not_exist_redirect(
         self, request: HttpRequest, opts: Any, object_id: str

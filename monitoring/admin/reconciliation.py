@@ -73,7 +73,7 @@ class DifferenceAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).exclude(state=Difference.State.SUSPECTED)
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        return lookup == "run__id__exact" or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
+        return lookup == "run__id__exact" or super().lookup_allowed(lookup, value, request)
 
     @admin.display(description="our invoice")
     def invoice_link(self, case: Difference) -> str:

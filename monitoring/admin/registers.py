@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from monitoring.logs import Explanation, explanation_of
 from sales.models import BranchRecord, BranchUser, Customer, Insurance, PinRecord
 
 from .read_only import ReadOnlyAdmin, cause_of, next_step_of
@@ -21,6 +22,10 @@ class RecordAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("transmission__content", "transmission__body")
+
+    def trouble(self, record: Any) -> Explanation | None:
+        debt = record.transmission
+        return explanation_of(debt.error_code, debt.error_message)
 
     @admin.display(description="state", ordering="transmission__status")
     def state_word(self, record: BranchRecord) -> str:

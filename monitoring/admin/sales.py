@@ -5,7 +5,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
+from monitoring.logs import Explanation, explanation_of
 from monitoring.totals import BY_LETTER
+from outbox.models import Status
 from sales.models import Invoice, InvoiceLine, Receipt
 from sales.outputs import trouble_of
 
@@ -44,6 +46,12 @@ class InvoiceAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("transmission__content", "transmission__body")
+
+    def trouble(self, invoice: Any) -> Explanation | None:
+        row = invoice.transmission
+        if row is None or row.status == Status.ACCEPTED:
+            return None
+        return explanation_of(row.error_code, row.error_message)
 
     @admin.display(description="status", ordering="transmission__status")
     def status_word(self, invoice: Invoice) -> str:
