@@ -24,6 +24,8 @@ PRODUCTION = {
     "PUBLIC_URL": "https://etims.example.com",
     "ALLOWED_HOSTS": "etims.example.com",
     "STATIC_MANIFEST": "true",
+    "ADMIN_TWO_FACTOR": "true",
+    "NUM_PROXIES": "1",
 }
 
 

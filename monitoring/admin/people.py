@@ -2,19 +2,25 @@
 
 from typing import Any
 
+from axes.models import AccessAttempt
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from companies.models import Member
 from monitoring.roles import access_of
 
-from .read_only import ReadOnlyInline
+from .read_only import ReadOnlyAdmin, ReadOnlyInline
 
+# Their pages show the secrets of second factors.
+admin.site.unregister(TOTPDevice)
+admin.site.unregister(StaticDevice)
 # Roles stand in one table; groups would be a second one.
 admin.site.unregister(Group)
 admin.site.unregister(User)
@@ -23,6 +29,17 @@ admin.site.unregister(User)
 class RoleInline(ReadOnlyInline):
     model = Member
     fields = ("company", "role", "created_at")
+
+
+@admin.register(AccessAttempt)
+class AccessAttemptAdmin(ReadOnlyAdmin):
+    """Who is locked out after wrong passwords; `manage.py axes_reset_username` lets in again."""
+
+    never_read = ("get_data", "post_data")
+    list_display = ("username", "ip_address", "failures_since_start", "attempt_time")
+    list_filter = ("attempt_time",)
+    search_fields = ("=username", "=ip_address")
+    fields = ("username", "ip_address", "failures_since_start", "attempt_time", "path_info")
 
 
 @admin.register(User)
