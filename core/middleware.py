@@ -73,7 +73,7 @@ class BrowserPolicy(CSPMiddleware):
     def __call__(self, request: HttpRequest) -> Any:
         path = request.path_info
         if path.startswith("/api/") and not path.startswith("/api/docs/"):
-            response = self.get_response(request)
+            response: Any = self.get_response(request)
             response.headers.setdefault("Content-Security-Policy", API_POLICY)
         else:
             response = super().__call__(request)

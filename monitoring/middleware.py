@@ -62,10 +62,10 @@ class AuditedApi:
         response = self.get_response(request)
         match = request.resolver_match
         door = AUDITED.get((request.method or "", match.url_name or "")) if match else None
-        token = getattr(request, "auth", None)
-        if door is not None and match is not None and isinstance(token, ApiToken):
-            if response.status_code < 300:
-                _note(request, door, token, match.kwargs)
+        token: Any = getattr(request, "auth", None)
+        is_done = response.status_code < 300 and isinstance(token, ApiToken)
+        if is_done and door is not None and match is not None:
+            _note(request, door, token, match.kwargs)
         return response
 
 

@@ -200,6 +200,10 @@ def may_decide(user: Any, asked: ActionRequest) -> bool:
     return asked.requested_by_id != user.pk and access.may(_deciders(asked.act), asked.company_id)
 
 
+def open_requests() -> list[ActionRequest]:
+    return list(ActionRequest.objects.waiting(timezone.now()).order_by("pk")[:100])
+
+
 def _visible(request_id: int, user: Any) -> ActionRequest:
     rows = ActionRequest.objects.select_related("requested_by", "company")
     access = access_of_user(user)

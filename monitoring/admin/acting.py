@@ -12,16 +12,37 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
+from msgspec import Struct
 
 from core.errors import DomainError
 from monitoring.acts import services
 from monitoring.acts.catalogue import Act, Given, act_named, acts_of
-from monitoring.logs import Explanation
+from monitoring.acts.comparing import Compared
+from monitoring.logs import explanation_of
 from monitoring.models import AuditEvent
 from monitoring.roles import DOES, access_of
 
 MOST_AT_ONCE = 200
 EVENTS_SHOWN = 20
+
+
+class Trouble(Struct, frozen=True):
+    """What happened and what a person does next, in both languages."""
+
+    code: str
+    label: str
+    cause: str
+    next_step: str
+    next_step_sw: str = ""
+    said: str = ""
+
+
+def trouble_of(code: str, message: str = "") -> Trouble | None:
+    """A code of KRA's or ours in words; `message` is what was said with it."""
+    found = explanation_of(code, message)
+    if found is None:
+        return None
+    return Trouble(code, found.label, found.cause, found.next_step, found.next_step_sw, message)
 
 
 class Acting:
@@ -31,9 +52,13 @@ class Acting:
     admin_site: Any
     change_form_template = "monitoring/admin/change_form.html"
 
-    def trouble(self, obj: Any) -> Explanation | None:
+    def trouble(self, obj: Any) -> Trouble | None:
         """What is wrong with it, from the catalogue of codes."""
         return None
+
+    def compared(self, obj: Any) -> list[Compared]:
+        """Both sides, where they disagree."""
+        return []
 
     def get_urls(self) -> list[Any]:
         own = path(
@@ -61,6 +86,7 @@ class Acting:
         if obj is not None and request.method == "GET":
             context |= {
                 "trouble": self.trouble(obj),
+                "compared": self.compared(obj),
                 "acts": [
                     (act, self._address("act", obj.pk, act.name), act.needs_second(obj))
                     for act in self.open_acts(request, obj)

@@ -20,8 +20,8 @@ from items.models import (
     StockMovementLine,
     SyncState,
 )
-from monitoring.logs import Explanation, explanation_of
 
+from .acting import Trouble, trouble_of
 from .read_only import ReadOnlyAdmin, ReadOnlyInline, cause_of, next_step_of
 
 
@@ -33,9 +33,9 @@ class OwedAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("transmission__content", "transmission__body")
 
-    def trouble(self, row: Any) -> Explanation | None:
+    def trouble(self, row: Any) -> Trouble | None:
         debt = row.transmission
-        return explanation_of(debt.error_code, debt.error_message) if debt else None
+        return trouble_of(debt.error_code, debt.error_message) if debt else None
 
     @admin.display
     def state(self, row: Any) -> str:

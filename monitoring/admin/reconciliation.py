@@ -6,6 +6,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
+from monitoring.acts import comparing
+from monitoring.acts.comparing import Compared
 from sales.models import Difference, ReconciledDay, Reconciliation
 from sales.reconciliation.outputs import next_step_of
 
@@ -74,6 +76,9 @@ class DifferenceAdmin(ReadOnlyAdmin):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         return lookup == "run__id__exact" or super().lookup_allowed(lookup, value, request)
+
+    def compared(self, case: Any) -> list[Compared]:
+        return comparing.of_difference(case) if case.state == Difference.State.OPEN else []
 
     @admin.display(description="our invoice")
     def invoice_link(self, case: Difference) -> str:

@@ -4,9 +4,9 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from monitoring.logs import Explanation, explanation_of
 from sales.models import BranchRecord, BranchUser, Customer, Insurance, PinRecord
 
+from .acting import Trouble, trouble_of
 from .read_only import ReadOnlyAdmin, cause_of, next_step_of
 
 STATE = ("state_word", "cause", "next_step")
@@ -23,9 +23,9 @@ class RecordAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("transmission__content", "transmission__body")
 
-    def trouble(self, record: Any) -> Explanation | None:
+    def trouble(self, record: Any) -> Trouble | None:
         debt = record.transmission
-        return explanation_of(debt.error_code, debt.error_message)
+        return trouble_of(debt.error_code, debt.error_message)
 
     @admin.display(description="state", ordering="transmission__status")
     def state_word(self, record: BranchRecord) -> str:

@@ -5,12 +5,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from monitoring.logs import Explanation, explanation_of
+from monitoring.acts import comparing
+from monitoring.acts.comparing import Compared
 from monitoring.totals import BY_LETTER
 from outbox.models import Status
 from sales.models import Invoice, InvoiceLine, Receipt
-from sales.outputs import trouble_of
 
+from .acting import Trouble, trouble_of
 from .read_only import ReadOnlyAdmin, ReadOnlyInline
 
 
@@ -47,11 +48,14 @@ class InvoiceAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("transmission__content", "transmission__body")
 
-    def trouble(self, invoice: Any) -> Explanation | None:
+    def trouble(self, invoice: Any) -> Trouble | None:
         row = invoice.transmission
         if row is None or row.status == Status.ACCEPTED:
             return None
-        return explanation_of(row.error_code, row.error_message)
+        return trouble_of(row.error_code, row.error_message)
+
+    def compared(self, invoice: Any) -> list[Compared]:
+        return comparing.of_invoice(invoice) if invoice.status == "conflict" else []
 
     @admin.display(description="status", ordering="transmission__status")
     def status_word(self, invoice: Invoice) -> str:
@@ -63,12 +67,12 @@ class InvoiceAdmin(ReadOnlyAdmin):
 
     @admin.display
     def cause(self, invoice: Invoice) -> str:
-        trouble = trouble_of(invoice)
+        trouble = self.trouble(invoice)
         return f"{trouble.code}: {trouble.cause}" if trouble else ""
 
     @admin.display(description="next step")
     def next_step(self, invoice: Invoice) -> str:
-        trouble = trouble_of(invoice)
+        trouble = self.trouble(invoice)
         return trouble.next_step if trouble else ""
 
     @admin.display(description="receipt")
