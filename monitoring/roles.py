@@ -21,7 +21,8 @@ READERS: Roles = LEADERS | {Role.AUDITOR.value}
 EVERYBODY: Roles = READERS | {Role.CASHIER.value}
 NOBODY: Roles = frozenset()
 
-# What is not listed is for READERS when it belongs to a company, and for the operator otherwise.
+# What is not listed is for READERS when it belongs to a company or is shared by all, and for the
+# operator otherwise.
 SEES: dict[str, Roles] = {
     "companies.Company": EVERYBODY,
     "companies.Branch": EVERYBODY,
@@ -91,5 +92,5 @@ def access_of_user(user: Any) -> Access:
     return Access(is_platform=False, roles=dict(mine.values_list("company_id", "role")))
 
 
-def sees(label: str, *, is_owned: bool) -> Roles:
-    return SEES.get(label, READERS if is_owned else NOBODY)
+def sees(label: str) -> Roles:
+    return SEES.get(label, READERS)

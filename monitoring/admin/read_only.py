@@ -94,7 +94,7 @@ class ReadOnlyAdmin(ReadOnly, Acting, ModelAdmin):
         is_owned = bool(self.path_to_company())
         if not is_owned and not self.is_shared:
             return NOBODY
-        return sees(self.model._meta.label, is_owned=is_owned)
+        return sees(self.model._meta.label)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         secrets = [*self.never_read, *encrypted_fields(self.model, self.related)]
