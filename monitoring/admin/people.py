@@ -28,7 +28,7 @@ admin.site.unregister(User)
 
 class RoleInline(ReadOnlyInline):
     model = Member
-    fields = ("company", "role", "created_at")
+    fields = readonly_fields = ("company", "role", "created_at")
 
 
 @admin.register(AccessAttempt)
@@ -65,6 +65,9 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         ("Seen", {"fields": ("last_login", "date_joined")}),
     )
     readonly_fields = ("last_login", "date_joined")
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        return self.inlines if obj else ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)
