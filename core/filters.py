@@ -8,12 +8,12 @@ from django import forms
 class InstantField(filters.fields.IsoDateTimeField):
     """A moment in UTC: PostgreSQL takes no offset of sixteen hours or more."""
 
-    def strptime(self, value: Any, format: str) -> Any:
-        moment = super().strptime(value, format)
+    def to_python(self, value: Any) -> Any:
+        moment = super().to_python(value)
         try:
-            return moment.astimezone(UTC) if moment.tzinfo else moment
+            return moment.astimezone(UTC) if moment and moment.tzinfo else moment
         except OverflowError as exc:
-            raise ValueError("There is no such moment.") from exc
+            raise forms.ValidationError("There is no such moment.") from exc
 
 
 class InstantFilter(filters.IsoDateTimeFilter):

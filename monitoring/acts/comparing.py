@@ -1,5 +1,6 @@
 """Both sides of a doubt, field by field: what we hold and what KRA holds."""
 
+from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct
@@ -18,10 +19,12 @@ class Compared(Struct, frozen=True):
     field: str
     ours: str
     kra: str
+    is_equal: bool
 
-    @property
-    def is_equal(self) -> bool:
-        return self.ours == self.kra
+    @classmethod
+    def of(cls, field: str, ours: Any, kra: Any) -> "Compared":
+        """The values are compared, not how they are written: 320 is 320.00."""
+        return cls(field, _said(ours), _said(kra), ours == kra)
 
 
 def of_difference(case: Difference) -> list[Compared]:
@@ -32,12 +35,12 @@ def of_difference(case: Difference) -> list[Compared]:
         ours = (waiting.kind, waiting.total, waiting.tax)
     theirs = (case.kra_kind, case.kra_total, case.kra_vat)
     rows = [
-        Compared(name, _said(mine), _said(held))
+        Compared.of(name, mine, held)
         for name, mine, held in zip(("kind", "total", "VAT"), ours, theirs, strict=True)
     ]
     reference = waiting.reference if waiting is not None else "none waits here"
-    return [Compared("number", str(case.number), str(case.number)), *rows,
-            Compared("our reference", reference, reference)]  # fmt: skip
+    return [Compared.of("number", case.number, case.number), *rows,
+            Compared.of("our reference", reference, reference)]  # fmt: skip
 
 
 def of_invoice(invoice: Invoice) -> list[Compared]:
@@ -58,7 +61,7 @@ def of_transmission(row: Transmission) -> list[Compared]:
     if held is None:
         return []
     pairs = side_by_side(ours, row.number or call.number or 0, held)
-    return [Compared(name, _said(mine), _said(theirs)) for name, mine, theirs in pairs]
+    return [Compared.of(name, mine, theirs) for name, mine, theirs in pairs]
 
 
 def _last_look_up(row: Transmission) -> Call | None:
@@ -69,6 +72,8 @@ def _last_look_up(row: Transmission) -> Call | None:
 def _said(value: Any) -> str:
     if value is None or value == "":
         return "none"
+    if isinstance(value, Decimal):
+        return f"{value:,.2f}"
     if isinstance(value, list):
-        return "; ".join(", ".join(str(part) for part in line) for line in value)
+        return "; ".join(", ".join(_said(part) for part in line) for line in value)
     return str(value)

@@ -50,8 +50,8 @@ class WaitingFilter(admin.SimpleListFilter):
 class ActionRequestAdmin(ReadOnlyAdmin):
     related = ("company", "requested_by", "decided_by")
     list_display = (
-        *("requested_at", "act", "object_text", "company", "requested_by", "reason", "state_word"),
-        *("decided_by", "expires_at", "outcome", "next_step", "decide"),
+        *("requested_at", "act", "object_text", "decide", "state_word", "requested_by", "reason"),
+        *("company", "decided_by", "expires_at", "outcome", "next_step"),
     )
     list_filter = (WaitingFilter, "act", "requested_at")
     search_fields = ("object_text", "reason", "=requested_by__username", "=company__pin")
