@@ -25,6 +25,7 @@ PRODUCTION = {
     "ALLOWED_HOSTS": "etims.example.com",
     "STATIC_MANIFEST": "true",
 }
+CONTAINER_TESTS = ("local/tests/test_containers.py", "local/tests/test_container_scripts.py")
 
 
 class Step(NamedTuple):
@@ -56,7 +57,7 @@ def steps() -> list[Step]:
         Step("deploy", _manage(*deploy), needs_servers=True, extra=PRODUCTION),
         Step("schema", _manage(*schema), needs_servers=True),
         Step("pins", _module("local.pins")),
-        Step("containers", [*PYTEST, "-q", "local/tests/test_containers.py"], needs_servers=True),
+        Step("containers", [*PYTEST, "-q", *CONTAINER_TESTS], needs_servers=True),
         Step("tests", PYTEST, needs_servers=True),
     ]
 
