@@ -25,7 +25,11 @@ PRODUCTION = {
     "ALLOWED_HOSTS": "etims.example.com",
     "STATIC_MANIFEST": "true",
 }
-CONTAINER_TESTS = ("local/tests/test_containers.py", "local/tests/test_container_scripts.py")
+CONTAINER_TESTS = (
+    "local/tests/test_containers.py",
+    "local/tests/test_container_scripts.py",
+    "local/tests/test_kubernetes.py",
+)
 
 
 class Step(NamedTuple):
