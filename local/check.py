@@ -58,6 +58,7 @@ def steps() -> list[Step]:
         Step("sizes", _module("local.sizes")),
         Step("types", _module("mypy", *typed), needs_servers=True),
         Step("migrations", _manage("makemigrations", "--check", "--dry-run"), needs_servers=True),
+        Step("upgrade", _module("local.migration_lint"), needs_servers=True),
         Step("deploy", _manage(*deploy), needs_servers=True, extra=PRODUCTION),
         Step("schema", _manage(*schema), needs_servers=True),
         Step("pins", _module("local.pins")),
