@@ -1,20 +1,25 @@
 # The application, and (target "simulator") KRA's stand-in for trying things out.
 
-FROM python:3.12-slim AS wheels
+FROM python:3.12-slim-trixie AS wheels
 WORKDIR /build
 COPY requirements.txt requirements-simulator.txt ./
 # Every download is compared with its pinned hash; the next stages install these files only.
 RUN pip wheel --no-cache-dir --require-hashes --wheel-dir /wheels/app --requirement requirements.txt \
  && pip wheel --no-cache-dir --require-hashes --wheel-dir /wheels/simulator --requirement requirements-simulator.txt
 
-FROM python:3.12-slim AS app
+FROM python:3.12-slim-trixie AS app
 ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     DJANGO_SETTINGS_MODULE=etims_integration.settings \
     STATIC_MANIFEST=true
+# pg_dump for backups; it reads servers up to its own version, 17.
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends postgresql-client \
+ && rm -rf /var/lib/apt/lists/*
 RUN groupadd --system --gid 10001 etims \
  && useradd --system --uid 10001 --gid etims --home-dir /app --no-create-home --shell /usr/sbin/nologin etims \
- && install --directory --owner=etims --group=etims /var/lib/etims
+ && install --directory --owner=etims --group=etims /var/lib/etims \
+ && install --directory --owner=etims --group=etims --mode=0700 /var/lib/etims/backups
 RUN --mount=type=bind,from=wheels,source=/wheels/app,target=/wheels \
     pip install --no-cache-dir --no-index --no-deps --compile /wheels/*.whl
 WORKDIR /app

@@ -111,6 +111,10 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL")
+# Without a word on certificates Celery would take anybody's, unlike the other clients of Redis.
+if REDIS_URL.startswith("rediss://") and "ssl_cert_reqs=" not in REDIS_URL:
+    _verify = "required" if env.bool("REDIS_TLS_VERIFY", default=True) else "none"
+    REDIS_URL += f"{'&' if '?' in REDIS_URL else '?'}ssl_cert_reqs={_verify}"
 
 # --- Celery: a doorbell ------------------------------------------------------------------------
 CELERY_BROKER_URL = REDIS_URL

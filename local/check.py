@@ -27,6 +27,11 @@ PRODUCTION = {
     "ADMIN_TWO_FACTOR": "true",
     "NUM_PROXIES": "1",
 }
+CONTAINER_TESTS = (
+    "local/tests/test_containers.py",
+    "local/tests/test_container_scripts.py",
+    "local/tests/test_kubernetes.py",
+)
 
 
 class Step(NamedTuple):
@@ -55,11 +60,12 @@ def steps() -> list[Step]:
         Step("sizes", _module("local.sizes")),
         Step("types", _module("mypy", *typed), needs_servers=True),
         Step("migrations", _manage("makemigrations", "--check", "--dry-run"), needs_servers=True),
+        Step("upgrade", _module("local.migration_lint"), needs_servers=True),
         Step("deploy", _manage(*deploy), needs_servers=True, extra=PRODUCTION),
         Step("schema", _manage(*schema), needs_servers=True),
         Step("pins", _module("local.pins")),
         Step("audit", _module("local.audit")),
-        Step("containers", [*PYTEST, "-q", "local/tests/test_containers.py"], needs_servers=True),
+        Step("containers", [*PYTEST, "-q", *CONTAINER_TESTS], needs_servers=True),
         Step("tests", PYTEST, needs_servers=True),
     ]
 

@@ -5,6 +5,7 @@ import http.server
 import importlib
 import json
 import os
+import re
 import runpy
 import shutil
 import socket
@@ -27,7 +28,11 @@ from local.ports import free_port
 DEPLOY = ROOT / "deploy"
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 needs_nginx = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
-OWN_SECRETS = ("SECRET_KEY", "ENCRYPTION_KEYS", "ALLOWED_HOSTS", "PUBLIC_URL")
+REQUIRED = ("ALLOWED_HOSTS", "PUBLIC_URL")
+SECRETS = (
+    *("postgres_password", "redis_password", "secret_key", "encryption_keys"),
+    "backup_passphrase",
+)
 
 
 @pytest.fixture(scope="module")
@@ -44,22 +49,77 @@ def test_it_opens_no_port_but_the_proxy_s(compose):
     assert open_ports == ["nginx"]
 
 
-def test_it_refuses_to_start_without_secrets(compose):
+def test_it_reads_every_secret_from_a_file(compose):
+    assert tuple(compose["secrets"]) == SECRETS
+    for name, secret in compose["secrets"].items():
+        assert secret == {"file": f"${{SECRETS_FOLDER:-./secrets}}/{name}"}
+    for service in compose["services"].values():
+        for name, value in (service.get("environment") or {}).items():
+            if name.endswith("_FILE"):
+                assert value.removeprefix("/run/secrets/") in service["secrets"]
+            assert not re.search(r"SECRET_KEY$|_PASSWORD$|_KEYS$|PASSPHRASE$", name)
+
+
+def test_it_refuses_to_start_without_names(compose):
     environment = compose["services"]["web"]["environment"]
 
-    assert all(environment[name].startswith(f"${{{name}:?") for name in OWN_SECRETS)
-    assert "${POSTGRES_PASSWORD:?" in environment["DATABASE_URL"]
-    assert "${REDIS_PASSWORD:?" in environment["REDIS_URL"]
+    assert all(environment[name].startswith(f"${{{name}:?") for name in REQUIRED)
     assert environment["DEBUG"] == "false"
+
+
+def test_only_the_backup_knows_the_passphrase(compose):
+    knows = [
+        name
+        for name, service in compose["services"].items()
+        if "backup_passphrase" in service.get("secrets", [])
+    ]
+
+    assert knows == ["backup"]
 
 
 def test_it_ships_no_default_secret():
     lines = (ROOT / ".env.example").read_text().splitlines()
     values = dict(line.split("=", 1) for line in lines if "=" in line and line[0] != "#")
-    required = {*OWN_SECRETS, "POSTGRES_PASSWORD", "REDIS_PASSWORD"}
 
-    assert required <= values.keys()
-    assert {values[name] for name in required} == {""}
+    assert {values[name] for name in REQUIRED} == {""}
+    assert [
+        name for name in values if re.search(r"PASSWORD|SECRET_KEY|_KEYS|PASSPHRASE", name)
+    ] == []
+
+
+def test_its_example_names_only_what_is_read():
+    text = (ROOT / ".env.example").read_text()
+    read = (ROOT / "docker-compose.yml").read_text()
+    read += (ROOT / "etims_integration/settings.py").read_text()
+    read += "".join(file.read_text() for file in DEPLOY.glob("*.*"))
+
+    names = re.findall(r"^([A-Z_]+)=", text, re.MULTILINE)
+    assert [name for name in names if name not in read] == []
+
+
+def test_it_bounds_every_service(compose):
+    for name, service in compose["services"].items():
+        assert service["mem_limit"], name
+        assert service["cpus"], name
+        assert service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}, name
+        assert "no-new-privileges:true" in service["security_opt"], name
+        # PostgreSQL's image changes its account by itself.
+        assert name == "postgres" or (service["read_only"] and service["cap_drop"] == ["ALL"]), name
+
+
+def test_it_keeps_the_stores_from_the_world(compose):
+    open_networks = {name for name, net in compose["networks"].items() if not net}
+    outside = {
+        name
+        for name, service in compose["services"].items()
+        if open_networks.intersection(service["networks"])
+    }
+
+    assert outside == {"web", "worker", "watchdog", "nginx", "simulator"}
+
+
+def test_it_speaks_tls_unless_told_otherwise(compose):
+    assert "${NGINX_CONF:-etims-tls.conf}" in compose["services"]["nginx"]["volumes"][0]
 
 
 def test_it_watches_the_health_of_every_service(compose):
@@ -70,7 +130,7 @@ def test_it_watches_the_health_of_every_service(compose):
 
 
 def test_it_starts_the_application_after_its_migrations(compose):
-    for name in ("web", "worker", "beat"):
+    for name in ("web", "worker", "beat", "watchdog", "backup"):
         needed = compose["services"][name]["depends_on"]
         assert needed["migrate"]["condition"] == "service_completed_successfully"
     assert (
@@ -98,9 +158,8 @@ def composer() -> list[str]:
 @pytest.mark.parametrize(("value", "accepted"), [("x", True), ("", False)])
 def test_it_passes_compose_s_own_check(tmp_path, value, accepted):
     shutil.copy(ROOT / "docker-compose.yml", tmp_path)
-    required = (*OWN_SECRETS, "POSTGRES_PASSWORD", "REDIS_PASSWORD")
-    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name in required))
-    environment = {name: os.environ[name] for name in os.environ if name not in required}
+    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name in REQUIRED))
+    environment = {name: os.environ[name] for name in os.environ if name not in REQUIRED}
 
     done = subprocess.run(
         [*composer(), "config", "--quiet"],
@@ -150,12 +209,14 @@ def test_it_never_runs_as_root():
 
 def run_role(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the entry point where every program only says how it was called."""
-    for name in ("gunicorn", "celery", "python"):
+    (folder / "deploy").mkdir(exist_ok=True)
+    for name in ("gunicorn", "celery", "python", "deploy/backup.sh"):
         program = folder / name
-        program.write_text(f'#!/bin/sh\necho {name} "$@"\n')
+        program.write_text('#!/bin/sh\necho ${0##*/} "$@"\n')
         program.chmod(0o755)
     return subprocess.run(
         [str(DEPLOY / "entrypoint.sh"), *arguments],
+        cwd=folder,
         env={"PATH": f"{folder}:/usr/bin:/bin"},
         capture_output=True,
         text=True,
@@ -173,6 +234,9 @@ SIMULATOR = "python -m simulator --host 0.0.0.0 --port 9800 --state /var/lib/eti
     ("arguments", "called"),
     [
         ((), WEB),
+        (("watchdog",), "python manage.py watchdog"),
+        (("backup",), "backup.sh /var/lib/etims/backups"),
+        (("backups",), "backup.sh --nightly /var/lib/etims/backups"),
         (("web", "--bind=:9"), f"{WEB} --bind=:9"),
         (("worker",), WORKER),
         (("beat",), f"{CELERY} beat --schedule /tmp/beat-schedule --pidfile="),
@@ -201,7 +265,7 @@ def test_it_gives_compose_only_roles_that_exist(compose, tmp_path):
         if "etims-" in service["image"]
     ]
 
-    assert len(commands) == 6
+    assert len(commands) == 7
     assert {run_role(tmp_path, *command).returncode for command in commands} == {0}
 
 

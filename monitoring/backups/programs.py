@@ -8,13 +8,15 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from django.db import connection
 
 from core.errors import Conflict
 
 SYSTEM = Path("/usr/lib/postgresql")
+# Of a connection: how it is sealed, and whom it trusts.
+TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 
 
 class ProgramMissing(Conflict):
@@ -66,6 +68,7 @@ def environment_for(url: str) -> dict[str, str]:
         "PGUSER": parts.username and unquote(parts.username),
         "PGPASSWORD": parts.password and unquote(parts.password),
         "PGDATABASE": unquote(parts.path.lstrip("/")),
+        **{f"PG{name.upper()}": value for name, value in parse_qsl(parts.query) if name in TLS},
     }
     return os.environ | {name: str(value) for name, value in given.items() if value}
 
@@ -78,4 +81,6 @@ def own_url() -> str:
         who += f":{quote(str(own['PASSWORD']), safe='')}"
     host = quote(str(own["HOST"] or ""), safe="")
     port = f":{own['PORT']}" if own["PORT"] else ""
-    return f"postgresql://{who}@{host}{port}/{quote(str(own['NAME']))}"
+    options = own.get("OPTIONS", {})
+    tls = urlencode({name: options[name] for name in TLS if name in options}, quote_via=quote)
+    return f"postgresql://{who}@{host}{port}/{quote(str(own['NAME']))}{tls and '?'}{tls}"

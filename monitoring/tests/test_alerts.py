@@ -1,6 +1,9 @@
 """Every rule fires and is over again, on real rows; who is told what, and only once."""
 
+import os
+import signal
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import time_machine
@@ -391,6 +394,23 @@ def test_it_tells_without_a_database(clock, hook, database_off):
 
 
 # --- The ways in ---
+
+
+def test_it_leaves_a_sign_of_life_whatever_it_saw(settings, monkeypatch):
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def refuse():
+        os.kill(os.getpid(), signal.SIGTERM)
+        return False
+
+    monkeypatch.setattr(watch, "look", refuse)
+    try:
+        call_command("watchdog")
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+    assert Path(settings.WATCHDOG_STATE).with_suffix(".alive").exists()
 
 
 def test_the_command_tests_the_channels(hook, capsys):

@@ -1,8 +1,10 @@
 import signal
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.db import close_old_connections
 
@@ -55,4 +57,6 @@ class Command(ServiceCommand):
             started = time.monotonic()
             close_old_connections()
             watch.look()
+            # Whatever it saw: it looks. For the health checks of containers.
+            Path(settings.WATCHDOG_STATE).with_suffix(".alive").touch()
             leave.wait(max(1.0, interval - (time.monotonic() - started)))
