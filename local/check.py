@@ -56,6 +56,7 @@ def steps() -> list[Step]:
         Step("deploy", _manage(*deploy), needs_servers=True, extra=PRODUCTION),
         Step("schema", _manage(*schema), needs_servers=True),
         Step("pins", _module("local.pins")),
+        Step("docs", _module("local.docs"), needs_servers=True),
         Step("containers", [*PYTEST, "-q", "local/tests/test_containers.py"], needs_servers=True),
         Step("tests", PYTEST, needs_servers=True),
     ]
