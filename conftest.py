@@ -8,6 +8,8 @@ def pytest_configure() -> None:
     settings.DATABASES["default"]["CONN_MAX_AGE"] = 0
     # The tests show more wrong tokens in a minute than any address may.
     settings.API_WRONG_TOKEN_LIMIT = "1000000/minute"
+    # Tests of people sign in without a telephone; tests of the second factor switch it on.
+    settings.ADMIN_TWO_FACTOR = False
 
 
 @pytest.fixture(scope="session")

@@ -127,7 +127,10 @@ class Branch(models.Model):
     name = models.CharField(max_length=60)
     address = models.CharField(max_length=200, blank=True)
     is_head_office = models.BooleanField(default=False)
-    # KRA's own record of the branch, from its branch list.
+    # KRA's own record of the branch, from its branch list. Name and address follow it until
+    # somebody here has written other ones; then KRA's stand beside them.
+    kra_name = models.CharField(max_length=60, blank=True)
+    kra_address = models.CharField(max_length=200, blank=True)
     manager_name = models.CharField(max_length=60, blank=True)
     manager_phone = models.CharField(max_length=20, blank=True)
     manager_email = models.CharField(max_length=100, blank=True)
@@ -200,7 +203,7 @@ class Branding(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Branding of {self.company_id}"
+        return f"Branding of {self.company}"
 
 
 class MemberQuerySet(TenantQuerySet["Member"]):

@@ -18,6 +18,7 @@ Pin = Annotated[
 BranchCode = Annotated[
     str, Meta(pattern=r"^[0-9]{2}$", description="The code KRA gave the branch.", examples=["00"])
 ]
+CompanyPin = Annotated[str, Meta(description="PIN; only for the operator's token.")]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 VISIBLE = r"^[!-~]+$"  # what travels in HTTP headers
 Secret = Annotated[str, Meta(min_length=1, max_length=200, pattern=VISIBLE)]
@@ -54,6 +55,8 @@ class BranchOutput(Struct):
     name: str
     address: str
     is_head_office: bool
+    kra_name: Annotated[str, Meta(description="As KRA lists it; empty before the first sync.")]
+    kra_address: str
     is_open: Annotated[bool, Meta(description="False: KRA lists the branch as closed.")]
     manager_name: str
     manager_phone: str
@@ -67,6 +70,8 @@ class BranchOutput(Struct):
             name=branch.name,
             address=branch.address,
             is_head_office=branch.is_head_office,
+            kra_name=branch.kra_name,
+            kra_address=branch.kra_address,
             is_open=branch.is_open,
             manager_name=branch.manager_name,
             manager_phone=branch.manager_phone,
@@ -114,7 +119,7 @@ class TokenInput(Struct, forbid_unknown_fields=True):
     scopes: list[str]
     device: Annotated[str, Meta(description="Serial of the device to bind the token to.")] = ""
     expires_at: Annotated[datetime, Meta(tz=True)] | None = None
-    company: Annotated[str, Meta(description="PIN; only for the operator's token.")] = ""
+    company: CompanyPin = ""
 
 
 class TokenOutput(Struct):

@@ -4,6 +4,7 @@ import json
 import logging
 import re
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -25,6 +26,8 @@ NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 # Line breaks and other controls would forge lines on a receipt. Most bodies skip the walk.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 SUSPECT = re.compile(rb"\\[bfnrtu]|\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
+# PostgreSQL takes no offset of sixteen hours or more.
+FAR_OFFSET = re.compile(rb"[+-](?:1[6-9]|2[0-3])[:0-5]")
 PATH = re.compile(r"^(?P<reason>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 
 HELP = {
@@ -53,6 +56,8 @@ def parse(body: bytes, type_: type[T]) -> T:
             raise msgspec.DecodeError("A text holds the character NUL")
         data = msgspec.json.decode(body, type=type_)
         _UNIQUE.decode(body.decode())
+        if FAR_OFFSET.search(body):
+            _to_utc(data)
     except msgspec.ValidationError as exc:
         raise Invalid("The request is not valid.", problems=[_problem(str(exc))]) from exc
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
@@ -63,6 +68,27 @@ def parse(body: bytes, type_: type[T]) -> T:
     if problems:
         raise Invalid("The request is not valid.", problems=problems)
     return data
+
+
+def _to_utc(node: Any) -> None:
+    """The same moments, written as PostgreSQL reads them. Few bodies come here."""
+    for each in node if isinstance(node, list) else ():
+        _to_utc(each)
+    for name in node.__struct_fields__ if isinstance(node, msgspec.Struct) else ():
+        value = getattr(node, name)
+        if isinstance(value, datetime):
+            msgspec.structs.force_setattr(node, name, in_utc(value))
+        else:
+            _to_utc(value)
+
+
+def in_utc(moment: datetime) -> datetime:
+    """Raises Invalid at the very ends of the calendar."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as exc:
+        problem = Problem("", f"There is no such moment: {moment}.", "Give a time of this century.")
+        raise Invalid("A time is not valid.", problems=[problem]) from exc
 
 
 def _body(request: Request, limit: int) -> bytes:
@@ -191,6 +217,11 @@ class CursorPagination(pagination.CursorPagination):
     page_size = 50
     page_size_query_param = "limit"
     max_page_size = 200
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """`page_of` has described the whole page; drf-spectacular would wrap it once more."""
+        page: dict[str, Any] = schema["items"]
+        return page
 
     def decode_cursor(self, request: Request) -> Any:
         """A position that is no id names no place in the list; the base class would ask for it."""

@@ -1,10 +1,13 @@
 """System checks: what is missing before this installation may serve, with the way out."""
 
+from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.http.request import validate_host
 
 WEAK = ("change", "secret", "default", "example", "insecure", "test")
 
@@ -42,4 +45,37 @@ def production_settings(**_: Any) -> list[CheckMessage]:
             Error("ALLOWED_HOSTS is empty or open.", hint="List the host names that you serve.",
                   id="etims.E004")
         )  # fmt: skip
-    return found
+    return [*found, *_reached_safely()]
+
+
+def _reached_safely() -> Iterator[CheckMessage]:
+    """How people and tills come here."""
+    address = urlsplit(settings.PUBLIC_URL)
+    is_https = address.scheme == "https"
+    if not settings.ADMIN_TWO_FACTOR:
+        yield Error(
+            "The admin asks for a password only.", hint="Unset ADMIN_TWO_FACTOR.", id="etims.E005"
+        )
+    is_known = validate_host(address.hostname or "", settings.ALLOWED_HOSTS)
+    if settings.ALLOWED_HOSTS and not is_known:
+        yield Error(
+            f"PUBLIC_URL names {address.hostname}, which ALLOWED_HOSTS does not.",
+            hint="Receipt links would be refused: list that host.",
+            id="etims.E006",
+        )
+    if not is_https:
+        yield Warning(
+            "PUBLIC_URL is not https: passwords and tokens travel in clear.",
+            hint="Put TLS in front (deploy/nginx/etims-tls.conf).",
+            id="etims.W001",
+        )
+    if is_https and not settings.REST_FRAMEWORK["NUM_PROXIES"]:
+        yield Warning(
+            "TLS ends at a proxy, but NUM_PROXIES is 0: all callers look like that proxy.",
+            hint="Set NUM_PROXIES to the number of your own proxies (nginx: 1).",
+            id="etims.W002",
+        )
+    if any("*" in origin for origin in settings.CSRF_TRUSTED_ORIGINS):
+        yield Error(
+            "CSRF_TRUSTED_ORIGINS holds a wildcard.", hint="Name each origin.", id="etims.E007"
+        )

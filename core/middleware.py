@@ -3,10 +3,13 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from csp.middleware import CSPMiddleware, PolicyParts
+from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse
+from django_otp.middleware import OTPMiddleware
 
 from .api import page_not_found
 from .context import request_id
@@ -51,5 +54,49 @@ class PeoplesLogin(ForPeople, AuthenticationMiddleware):
     pass
 
 
+class PeoplesSecondFactor(ForPeople, OTPMiddleware):
+    pass
+
+
 class PeoplesMessages(ForPeople, MessageMiddleware):
     pass
+
+
+# JSON is no page: whatever a browser makes of it may load, run and frame nothing.
+API_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=(), interest-cohort=()"
+
+
+class BrowserPolicy(CSPMiddleware):
+    """What a browser may do with our answers. A page that sets a policy of its own keeps it."""
+
+    def __call__(self, request: HttpRequest) -> Any:
+        path = request.path_info
+        if path.startswith("/api/") and not path.startswith("/api/docs/"):
+            response: Any = self.get_response(request)
+            response.headers.setdefault("Content-Security-Policy", API_POLICY)
+        else:
+            response = super().__call__(request)
+        response.headers.setdefault("Permissions-Policy", PERMISSIONS)
+        return response
+
+    def get_policy_parts(
+        self, request: Any, response: Any, report_only: bool = False
+    ) -> PolicyParts:
+        parts = super().get_policy_parts(request, response, report_only)
+        # The strictest that fits is the default; each surface replaces what it needs.
+        for prefix, directives in settings.CSP_BY_PREFIX:
+            if request.path_info.startswith(prefix):
+                parts.replace = {**directives, **(parts.replace or {})}
+                break
+        return parts
+
+
+def client_address(request: HttpRequest) -> str:
+    """Who asks, as the API's limits see it: only our own proxies' X-Forwarded-For is believed."""
+    remote = str(request.META.get("REMOTE_ADDR", ""))
+    proxies = settings.REST_FRAMEWORK["NUM_PROXIES"]
+    forwarded = [one.strip() for one in request.headers.get("X-Forwarded-For", "").split(",")]
+    if not proxies or forwarded == [""]:
+        return remote
+    return forwarded[-min(proxies, len(forwarded))] or remote

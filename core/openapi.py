@@ -80,6 +80,10 @@ def page_of(type_: Any) -> dict[str, Any]:
     }
 
 
+def is_page(answer: Any) -> bool:
+    return isinstance(answer, dict) and "results" in answer.get("properties", {})
+
+
 def describe(
     summary: str,
     *,
@@ -91,7 +95,10 @@ def describe(
 ) -> Any:
     """`extend_schema` for a method that reads one struct and answers others."""
     responses: dict[Any, Any] = {status: _answer(type_) for status, type_ in answers.items()}
-    for status in refusals if is_open else (*refusals, 401, 403, 429):
+    always = () if is_open else (401, 403, 429)
+    # A cursor that we did not make is not there.
+    paged = (404,) if any(is_page(type_) for type_ in answers.values()) else ()
+    for status in (*refusals, *paged, *always):
         responses[status] = OpenApiResponse(response=ERROR, description=MEANINGS[status])
     return extend_schema(
         summary=summary,

@@ -5,6 +5,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 
+def answered(output: Any, *, is_new: bool, status: int = 200) -> Response:
+    """A repeat says that it is one, and that nothing was done twice; it is always a 200."""
+    headers = {} if is_new else {"Idempotent-Replayed": "true"}
+    return Response(output, status=status if is_new else 200, headers=headers)
+
+
 class ListView(ListAPIView):
     """A filtered, cursor-paged list whose rows become structs by `output`."""
 

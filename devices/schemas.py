@@ -3,7 +3,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from companies.schemas import VISIBLE, BranchCode
+from companies.schemas import VISIBLE, BranchCode, CompanyPin
 
 from .models import Device, SigningKey
 from .services import Verdict
@@ -23,7 +23,7 @@ Serial = Annotated[
 class InitInput(Struct, forbid_unknown_fields=True):
     serial: Serial
     branch: BranchCode
-    company: Annotated[str, Meta(description="PIN; only for the operator's token.")] = ""
+    company: CompanyPin = ""
 
 
 class ImportKeyInput(Struct, forbid_unknown_fields=True):

@@ -14,7 +14,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
-@worker_init.connect(weak=False)
-@beat_init.connect(weak=False)
+@worker_init.connect(weak=False)  # type: ignore[untyped-decorator]
+@beat_init.connect(weak=False)  # type: ignore[untyped-decorator]
 def start_telemetry(**_: object) -> None:
     telemetry.start()

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import environ
 from celery.schedules import crontab
+from csp import constants as csp
+from django.templatetags.static import static
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -27,7 +29,9 @@ DOCS_URL = env.str("DOCS_URL", default="").rstrip("/")
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[PUBLIC_URL])
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    # The theme, before what it dresses; the admin's own site is ours.
+    "unfold.apps.BasicAppConfig",
+    "monitoring.apps.Admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -38,6 +42,10 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
+    "axes",
     "core",
     "companies",
     "devices",
@@ -46,6 +54,8 @@ INSTALLED_APPS = [
     "sales",
     "purchases",
     "monitoring",
+    # After us: our templates take the place of its own.
+    "two_factor",
 ]
 
 MIDDLEWARE = [
@@ -53,12 +63,17 @@ MIDDLEWARE = [
     "core.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "core.middleware.BrowserPolicy",
     "core.middleware.PeoplesSessions",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "core.middleware.PeoplesLogin",
+    "core.middleware.PeoplesSecondFactor",
     "core.middleware.PeoplesMessages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "monitoring.middleware.AuditedApi",
+    # Last: it turns what the views answer to a locked-out person into one page.
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "etims_integration.urls"
@@ -301,6 +316,7 @@ EMAIL_RECEIPTS_PER_HOUR = env.int("EMAIL_RECEIPTS_PER_HOUR", default=5)
 STOCK_ALLOW_NEGATIVE = env.bool("STOCK_ALLOW_NEGATIVE", default=False)
 # How long KRA's word on a buyer's PIN is passed on without asking again.
 PIN_LOOKUP_CACHE_SECONDS = env.float("PIN_LOOKUP_CACHE_SECONDS", default=600.0)
+PIN_UNKNOWN_CACHE_SECONDS = env.float("PIN_UNKNOWN_CACHE_SECONDS", default=60.0)
 
 # --- Journal -----------------------------------------------------------------------------------
 # Who keeps the facts that leave no row of their own (core/facts.py).
@@ -350,16 +366,57 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
         "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
         "CommonPasswordValidator",
         "NumericPasswordValidator",
     )
+] + [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    }
 ]
-LOGIN_URL = "/admin/login/"
+# Memory-hard first; older hashes are renewed at the next login.
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+# Wrong passwords are counted per name and address; the address as the API's limits see it.
+AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURE_LIMIT", default=5)
+AXES_COOLOFF_TIME = timedelta(minutes=env.float("LOGIN_COOLOFF_MINUTES", default=15.0))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "core.middleware.client_address"
+AXES_LOCKOUT_TEMPLATE = "monitoring/admin/locked.html"
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+TWO_FACTOR_PATCH_ADMIN = False
+OTP_TOTP_ISSUER = env.str("OTP_TOTP_ISSUER", default="eTIMS integration")
+LOGIN_URL = "two_factor:login"
+LOGIN_REDIRECT_URL = "/admin/"
+# A working day; who stays longer signs in again.
+SESSION_COOKIE_AGE = env.int("SESSION_COOKIE_AGE", default=8 * 3600)
+# Staff show a second factor. Switched off for the demo only.
+ADMIN_TWO_FACTOR = env.bool("ADMIN_TWO_FACTOR", default=True)
+# What waits for a second person is forgotten after this long.
+ADMIN_REQUEST_HOURS = env.float("ADMIN_REQUEST_HOURS", default=24.0)
 LANGUAGE_CODE = "en"
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "Africa/Nairobi"
+
+UNFOLD = {
+    "SITE_TITLE": "eTIMS integration",
+    "SITE_HEADER": "eTIMS integration",
+    "SITE_URL": "/admin/",
+    "SHOW_VIEW_ON_SITE": False,
+    "STYLES": [lambda _: static("monitoring/admin.css")],
+    "SIDEBAR": {"show_search": True},
+}
 
 # --- Web ---------------------------------------------------------------------------------------
 STATIC_URL = "/static/"
@@ -381,7 +438,32 @@ if PUBLIC_URL.startswith("https://"):
     SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000)
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
-SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [csp.NONE],
+        "script-src": [csp.SELF, csp.NONCE],
+        # Our own pages carry their few rules with them.
+        "style-src": [csp.SELF, csp.UNSAFE_INLINE],
+        "img-src": [csp.SELF, "data:"],
+        "connect-src": [csp.SELF],
+        "font-src": [csp.SELF],
+        "form-action": [csp.SELF],
+        "base-uri": [csp.NONE],
+        "frame-ancestors": [csp.NONE],
+        "object-src": [csp.NONE],
+    }
+}
+# The first that fits replaces directives of the above.
+CSP_BY_PREFIX = [
+    # Signing in has no scripts at all.
+    ("/admin/account/", {"script-src": [csp.NONE]}),
+    # The theme's Alpine.js reads expressions from attributes; no inline script is let in.
+    ("/admin/", {"script-src": [csp.SELF, csp.UNSAFE_EVAL]}),
+]
 X_FRAME_OPTIONS = "DENY"
 # The browsable schema is public, the admin's own pages carry everything else.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]

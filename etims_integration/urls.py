@@ -1,6 +1,7 @@
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from two_factor.urls import urlpatterns as account
 
 from sales.pages import OwnCode, ReceiptPage
 
@@ -13,11 +14,12 @@ urlpatterns = [
     path("api/", include("companies.urls")),
     path("api/", include("outbox.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("r/<str:token>/", ReceiptPage.as_view(), name="receipt-page"),
     path("r/<str:token>/qr.svg", OwnCode.as_view()),
     path("r/<str:token>/qr.png", OwnCode.as_view(as_png=True)),
     path("", include("monitoring.urls")),
+    path("admin/", include(account)),
     path("admin/", admin.site.urls),
 ]
 

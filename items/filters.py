@@ -2,7 +2,7 @@ from typing import Any
 
 import django_filters as filters
 
-from core.filters import WholeNumberFilter
+from core.filters import InstantFilter, WholeNumberFilter
 
 from .models import Classification, ImportLine, Item, MovementType, StockMovement
 from .services.readiness import search_classifications
@@ -14,7 +14,7 @@ STATES = ("draft", "queued", "registered", "refused")
 class ItemFilter(filters.FilterSet):
     state = filters.ChoiceFilter(choices=[(s, s) for s in STATES], method="in_state")
     tax = filters.CharFilter(field_name="tax_letter")
-    changed_since = filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gte")
+    changed_since = InstantFilter(field_name="updated_at", lookup_expr="gte")
 
     class Meta:
         model = Item
@@ -77,7 +77,7 @@ class ImportFilter(filters.FilterSet):
     name = filters.CharFilter(lookup_expr="icontains")
     supplier = filters.CharFilter(field_name="supplier_name", lookup_expr="icontains")
     hs_code = filters.CharFilter(lookup_expr="startswith")
-    changed_since = filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gte")
+    changed_since = InstantFilter(field_name="updated_at", lookup_expr="gte")
 
     class Meta:
         model = ImportLine

@@ -10,6 +10,7 @@ from kra.answers import Reply
 from kra.errors import Rejected
 from kra.readers import read_imports
 from kra.requests import (
+    EVERYTHING,
     ImportUpdateRequest,
     ItemCompositionRequest,
     ItemRequest,
@@ -34,7 +35,6 @@ from .models import (
     StockMovementLine,
 )
 from .rates import rates_on
-from .services.lists import EVERYTHING
 from .services.stock import (
     StockLine,
     book_stock,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Raw, Struct
 
+from companies.schemas import CompanyPin
 from kra.codes import explain
 from outbox.models import Status, Transmission
 
@@ -15,7 +16,6 @@ from .services import Introduction, Shortage, Verdict
 
 MAX_ROWS = 5000
 Serial = Annotated[str, Meta(description="Serial of the device; default: the token's own.")]
-CompanyPin = Annotated[str, Meta(description="PIN; only for the operator's token.")]
 Reference = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f]+$")]
 
 

@@ -7,8 +7,10 @@ from typing import Annotated
 from drf_spectacular.utils import OpenApiExample
 from msgspec import Meta, Struct
 
+from companies.schemas import CompanyPin
+
 from .models import StockLevel
-from .schemas import CompanyPin, MovementOutput, Reference, Serial, ShortageOutput, StockLineInput
+from .schemas import MovementOutput, Reference, Serial, ShortageOutput, StockLineInput
 from .services import Difference
 
 BranchCode = Annotated[str, Meta(pattern=r"^\d{2}$", description="KRA's code of the branch.")]

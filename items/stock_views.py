@@ -12,6 +12,7 @@ from companies.views import company_of
 from core.api import decode
 from core.errors import NotFound, Problem
 from core.openapi import describe
+from core.views import answered
 from devices.views import bound_device
 
 from . import services
@@ -72,8 +73,7 @@ class TransferView(APIView):
             MovementOutput.of(done.arrival),
             [ShortageOutput.of(one) for one in done.shortages],
         )
-        headers = {} if done.is_new else {"Idempotent-Replayed": "true"}
-        return Response(output, status=201 if done.is_new else 200, headers=headers)
+        return answered(output, is_new=done.is_new, status=201)
 
 
 class ReconcileView(APIView):

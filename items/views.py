@@ -1,4 +1,3 @@
-import re
 from collections import defaultdict
 from typing import Any
 
@@ -14,7 +13,8 @@ from companies.views import company_of
 from core.api import ONE_MB, decode
 from core.errors import Invalid, NotFound, Problem
 from core.openapi import describe, page_of
-from core.views import ListView
+from core.prefer import prefer, wait_seconds
+from core.views import ListView, answered
 from devices.models import Device
 from devices.views import bound_device
 
@@ -43,7 +43,6 @@ from .schemas import (
 )
 
 READERS = (Scope.SALES_READ, Scope.ITEMS_WRITE)
-LONGEST_WAIT_S = 30
 
 
 def acting_device(request: Request, company: Company, serial: str) -> Device | None:
@@ -60,12 +59,6 @@ def acting_device(request: Request, company: Company, serial: str) -> Device | N
     return device
 
 
-def wait_seconds(request: Request) -> int:
-    """N of `Prefer: wait=N` (RFC 7240), 0 to 30."""
-    found = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,6})", request.headers.get("Prefer", ""))
-    return min(int(found[1]), LONGEST_WAIT_S) if found else 0
-
-
 class ItemSyncView(APIView):
     scopes = {"POST": Scope.ITEMS_WRITE}
 
@@ -74,6 +67,7 @@ class ItemSyncView(APIView):
         request=SyncInputShape,
         answers={200: SyncOutput},
         refusals=(400, 404, 409, 413, 502),
+        parameters=[prefer("register new items for up to N seconds (0–30)")],
         examples=[SYNC_EXAMPLE],
     )
     def post(self, request: Request) -> Response:
@@ -238,8 +232,7 @@ class StockView(ListView):
             MovementOutput.of(booked.movement),
             [ShortageOutput.of(one) for one in booked.shortages],
         )
-        headers = {} if booked.is_new else {"Idempotent-Replayed": "true"}
-        return Response(output, status=201 if booked.is_new else 200, headers=headers)
+        return answered(output, is_new=booked.is_new, status=201)
 
 
 def _levels(items: list[Item]) -> dict[int, list[LevelOutput]]:

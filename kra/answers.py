@@ -74,6 +74,8 @@ __all__ = [
 
 
 _LONGEST_MESSAGE = 1000
+# All sales since a day, in one piece. The other lists are short, or needed whole.
+_LONG_LISTS = {"sales_list": "salesList"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,8 @@ def read(endpoint_id: str, answer: Answer) -> Reply:
     """
     endpoint = ENDPOINTS[endpoint_id]
     try:
-        wrapped = envelope.unwrap(envelope.parse(answer.body))
+        document = envelope.parse(answer.body, long_list=_LONG_LISTS.get(endpoint_id, ""))
+        wrapped = envelope.unwrap(document)
     except ValueError:
         raise _error(endpoint, answer, _no_envelope(answer)) from None
     if not wrapped.code:

@@ -1,6 +1,8 @@
 """KRA wraps the same answer in three ways; here they become one."""
 
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -9,6 +11,8 @@ import msgspec
 
 _LONGEST_CODE = 20
 _decoder = msgspec.json.Decoder(float_hook=Decimal)  # money never passes through a float
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_list = msgspec.json.Decoder(list[msgspec.Raw])
 # Word for word: a gateway script that trips over an "unexpected token" of the answer has let
 # the message pass.
 _TOKEN_FAULT = re.compile(r"access token expired|invalid (access )?token", re.IGNORECASE)
@@ -30,14 +34,52 @@ class Envelope:
     is_refusal: bool = False
 
 
-def parse(body: bytes) -> Any:
-    """The JSON document with clean keys. Raises ValueError for anything that is not JSON."""
+class Rows:
+    """A long list, read row by row: as objects all at once it takes five times its own size. A row
+    that is no JSON is None.
+    """
+
+    def __init__(self, rows: list[msgspec.Raw]) -> None:
+        self._rows = rows
+
+    def __iter__(self) -> Iterator[Any]:
+        for row in self._rows:
+            try:
+                yield _clean(_decoder.decode(row))
+            except (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError, RecursionError):
+                yield None
+
+
+def parse(body: bytes, *, long_list: str = "") -> Any:
+    """The JSON document with clean keys; the list of that name in its data as Rows.
+
+    Raises ValueError for anything that is not JSON.
+    """
+    text = body.removeprefix(b"\xef\xbb\xbf")
     try:
-        return _clean(_decoder.decode(body.removeprefix(b"\xef\xbb\xbf")))
+        return _open(text, long_list) if long_list else _clean(_decoder.decode(text))
     except (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError) as exc:
         raise ValueError("not JSON") from exc
     except RecursionError as exc:
         raise ValueError("nested too deeply") from exc
+
+
+def _open(text: bytes | msgspec.Raw, long_list: str) -> Any:
+    """Decode what is around the list, level by level, and leave the list as it came."""
+    try:
+        members = _members.decode(text)
+    except msgspec.ValidationError:  # JSON, but no object
+        return _clean(_decoder.decode(text))
+    return {name.strip(): _member(name.strip(), raw, long_list) for name, raw in members.items()}
+
+
+def _member(name: str, raw: msgspec.Raw, long_list: str) -> Any:
+    if name in ("responseBody", "data"):
+        return _open(raw, long_list)
+    if name == long_list:
+        with suppress(msgspec.ValidationError):  # no list: its reader says so
+            return Rows(_list.decode(raw))
+    return _clean(_decoder.decode(raw))
 
 
 def unwrap(document: Any) -> Envelope:

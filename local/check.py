@@ -24,6 +24,8 @@ PRODUCTION = {
     "PUBLIC_URL": "https://etims.example.com",
     "ALLOWED_HOSTS": "etims.example.com",
     "STATIC_MANIFEST": "true",
+    "ADMIN_TWO_FACTOR": "true",
+    "NUM_PROXIES": "1",
 }
 
 
@@ -57,6 +59,7 @@ def steps() -> list[Step]:
         Step("schema", _manage(*schema), needs_servers=True),
         Step("pins", _module("local.pins")),
         Step("docs", _module("local.docs"), needs_servers=True),
+        Step("audit", _module("local.audit")),
         Step("containers", [*PYTEST, "-q", "local/tests/test_containers.py"], needs_servers=True),
         Step("tests", PYTEST, needs_servers=True),
     ]

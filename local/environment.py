@@ -60,6 +60,8 @@ def application_environment(
         "PUBLIC_URL": url,
         "KRA_SIMULATOR_URL": simulator_url,
         "DJANGO_SETTINGS_MODULE": "etims_integration.settings",
+        # Whoever tries it out has no second factor yet.
+        "ADMIN_TWO_FACTOR": "false",
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -3,7 +3,7 @@ from typing import Any
 import django_filters as filters
 from django.db.models import Q
 
-from core.filters import WholeNumberFilter
+from core.filters import InstantFilter, WholeNumberFilter
 from devices.models import Call
 
 # In the database an exchange without an outcome has an empty one.
@@ -17,8 +17,8 @@ class CallFilter(filters.FilterSet):
     number = WholeNumberFilter()
     code = filters.CharFilter()
     outcome = filters.ChoiceFilter(choices=OUTCOMES, method="by_outcome")
-    started_from = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="gte")
-    started_to = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="lt")
+    started_from = InstantFilter(field_name="started_at", lookup_expr="gte")
+    started_to = InstantFilter(field_name="started_at", lookup_expr="lt")
     status = WholeNumberFilter(field_name="http_status")
     min_ms = WholeNumberFilter(field_name="elapsed_ms", lookup_expr="gte")
     search = filters.CharFilter(method="by_text", label="Words in reason, reference or answer")

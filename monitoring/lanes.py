@@ -6,7 +6,7 @@ what is open, never with what was ever sent.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -67,7 +67,7 @@ SQL = """
 def lane_states(*, now: datetime, companies: Sequence[int] | None = None) -> list[LaneState]:
     """All lanes, or those of some companies."""
     only = "" if companies is None else " WHERE device.company_id = ANY(%(companies)s)"
-    given = {
+    given: dict[str, Any] = {
         "now": now,
         "open": OPEN,
         "accepted": Status.ACCEPTED.value,

@@ -37,7 +37,7 @@ from kra.profiles import Target
 
 from . import breaker, statements
 from .backoff import next_attempt
-from .handlers import Found, Handler, handler_for
+from .handlers import Found, Handler, handler_for, lookup_of
 from .lanes import Lease
 from .models import Lane, Status, Transmission, host_of
 
@@ -115,8 +115,8 @@ def claim(lease: Lease) -> "Claim | bool":
     if row.status == Status.SENDING:
         recover(row, handler)
         return True
-    if row.status == Status.UNKNOWN and handler.lookup:
-        return _claim_lookup(row, lane, handler)
+    if row.status == Status.UNKNOWN and (endpoint := lookup_of(row, handler)):
+        return _claim_lookup(row, lane, handler, endpoint)
     return _claim_send(row, lane, handler, now)
 
 
@@ -155,9 +155,9 @@ def _claim_send(row: Transmission, lane: Lane, handler: Handler, now: datetime) 
     return _claim(row, lane, handler, endpoint=handler.endpoint, body=outgoing)
 
 
-def _claim_lookup(row: Transmission, lane: Lane, handler: Handler) -> Claim:
+def _claim_lookup(row: Transmission, lane: Lane, handler: Handler, endpoint: str) -> Claim:
     body = handler.lookup_body(row)
-    return _claim(row, lane, handler, endpoint=handler.lookup or "", body=body)
+    return _claim(row, lane, handler, endpoint=endpoint, body=body)
 
 
 def _claim(row: Transmission, lane: Lane, handler: Handler, *, endpoint: str, body: bytes) -> Claim:
@@ -248,6 +248,8 @@ def settle_error(row: Transmission, handler: Handler, error: KRAError) -> None:
     }
     if not handler.lookup and says_taken(error):
         _taken(row, handler, facts)
+    elif isinstance(error, Rejected) and handler.second_look and _was_lost(row, handler):
+        move(row, to=Status.UNKNOWN, not_before=timezone.now(), **facts)
     elif isinstance(error, Rejected):
         if move(row, to=Status.REFUSED, **facts):
             handler.refused(row, error)
@@ -271,19 +273,23 @@ def says_taken(error: KRAError) -> bool:
 
 def _taken(row: Transmission, handler: Handler, facts: dict[str, Any]) -> None:
     """A kind without a look-up: a refused repeat proves that the first try was stored."""
-    # A try under another number, before the counter was set right, says nothing about this one.
-    earlier = Call.objects.filter(transmission=row.pk, number=row.number, attempt__lt=row.attempts)
-    lost = earlier.filter(endpoint=handler.endpoint, outcome__in=PERHAPS_STORED)
-    # "Taken" said twice is still no proof that it was us who took it.
-    was_lost = lost.exclude(code__in=TAKEN_CODES).exists()
     expected = facts["expected_number"]
-    if was_lost and (expected is None or expected == (row.number or 0) + 1):
+    if _was_lost(row, handler) and (expected is None or expected == (row.number or 0) + 1):
         accept(row, handler, None)
     elif row.number is not None or expected is not None:
         move(row, to=Status.CONFLICT, **facts)
     elif move(row, to=Status.REFUSED, **facts):
         # No number to set right: holding up the lane would help nobody.
         handler.refused(row, Rejected(facts["error_code"], facts["error_message"]))
+
+
+def _was_lost(row: Transmission, handler: Handler) -> bool:
+    """Whether KRA may have stored an earlier try of these bytes."""
+    # A try under another number, before the counter was set right, says nothing about this one.
+    earlier = Call.objects.filter(transmission=row.pk, number=row.number, attempt__lt=row.attempts)
+    lost = earlier.filter(endpoint=handler.endpoint, outcome__in=PERHAPS_STORED)
+    # "Taken" said twice is still no proof that it was us who took it.
+    return bool(lost.exclude(code__in=TAKEN_CODES).exists())
 
 
 def look_up(step: Claim) -> None:
@@ -340,7 +346,7 @@ def _not_stored(row: Transmission, handler: Handler) -> None:
         )
         text = f"{said}, yet it does not know our number {row.number}. {row.error_message}"
         move(row, to=Status.CONFLICT, error_code="counter", error_message=text[:500])
-    elif _is_hopeless(row, handler, row.error_code):
+    elif handler.second_look or _is_hopeless(row, handler, row.error_code):
         error = Rejected(code=row.error_code, message=row.error_message)
         if move(row, to=Status.REFUSED):
             handler.refused(row, error)

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from devices.models import Call
 from kra.answers import Reply
 from kra.errors import Rejected
 
@@ -31,6 +32,9 @@ class Handler:
     # The read that tells whether KRA holds a number; None: the same bytes are sent again, and
     # KRA's "duplicate" is the proof that it holds them.
     lookup: str | None = None
+    # Of a kind without a look-up: the read that tells whether a refused repeat was stored at its
+    # first try, because KRA may check what was already taken before it checks the number.
+    second_look: str | None = None
 
     def next_number(self, row: Transmission, lane: Lane) -> int | None:
         """The number a first claim takes. None for messages without one."""
@@ -76,6 +80,15 @@ class NumberedHandler(Handler):
 
     def spend_number(self, row: Transmission) -> None:
         statements.spend_lane_number(row)
+
+
+def lookup_of(row: Transmission, handler: Handler) -> str | None:
+    """What to ask KRA about an unknown outcome; None: the same bytes go again."""
+    if handler.lookup or handler.second_look is None:
+        return handler.lookup
+    last = Call.objects.filter(transmission=row.pk, endpoint=handler.endpoint).order_by("id").last()
+    is_refused = last is not None and last.outcome == Call.Outcome.REJECTED
+    return handler.second_look if is_refused else None
 
 
 @lru_cache(maxsize=64)

@@ -12,7 +12,10 @@ class NotConfirmable(Conflict):
 
 class AlreadyConfirmed(NotConfirmable):
     code = "already_confirmed"
-    help = "One invoice is confirmed once. GET /api/purchases/{id}/ shows what KRA was told."
+    help = (
+        "KRA takes one confirmation of an invoice, in full or in part; what was left out cannot "
+        "follow. GET /api/purchases/{id}/ shows what KRA was told."
+    )
 
 
 class NotMatchable(Conflict):

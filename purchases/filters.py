@@ -1,6 +1,6 @@
 import django_filters as filters
 
-from core.filters import WholeNumberFilter
+from core.filters import InstantFilter, WholeNumberFilter
 
 from .models import Purchase, State
 
@@ -12,7 +12,7 @@ class PurchaseFilter(filters.FilterSet):
     number = WholeNumberFilter()
     invoiced_from = filters.DateFilter(field_name="invoiced_on", lookup_expr="gte")
     invoiced_to = filters.DateFilter(field_name="invoiced_on", lookup_expr="lte")
-    changed_since = filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gte")
+    changed_since = InstantFilter(field_name="updated_at", lookup_expr="gte")
 
     class Meta:
         model = Purchase

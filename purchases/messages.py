@@ -13,11 +13,13 @@ from items.models import MovementType
 from items.models.catalogue import LETTERS
 from items.services import Customer, StockLine, book_stock
 from items.tax import LineAmounts, Totals
-from kra.errors import Rejected
-from kra.requests import LetterAmount, PurchaseRequest, numbered
+from kra.answers import Reply
+from kra.errors import OutcomeUnknown, Rejected
+from kra.readers import sift_supplier_invoices
+from kra.requests import EVERYTHING, LetterAmount, ListRequest, PurchaseRequest, numbered
 from kra.requests import PurchaseLine as MessageLine
 from kra.times import format_date, format_instant
-from outbox.handlers import NumberedHandler
+from outbox.handlers import Found, NumberedHandler
 from outbox.models import Transmission
 
 from .models import Purchase, PurchaseLine, State
@@ -26,6 +28,7 @@ KIND = "purchase"
 NORMAL, ACCEPTED, PURCHASE, BY_HAND = "N", "02", "P", "M"
 # KRA's list may leave the way of payment out, and its message may not.
 OTHER_PAYMENT = "07"
+OFFERS = "purchase_sales_list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +64,7 @@ def content_of(purchase: Purchase, said: Confirmation) -> bytes:
         # The day of the invoice: its rates are the ones the supplier charged.
         pchsDt=format_date(purchase.invoiced_on),
         totItemCnt=len(said.lines),
-        letters={
-            letter: LetterAmount(
-                said.totals.taxable[letter], said.rates[letter], said.totals.tax[letter]
-            )
-            for letter in LETTERS
-        },
+        letters=_letters(said),
         totTaxblAmt=said.totals.total_taxable,
         totTaxAmt=said.totals.total_tax,
         totAmt=said.totals.total,
@@ -76,6 +74,11 @@ def content_of(purchase: Purchase, said: Confirmation) -> bytes:
         modrNm=company.name[:60],
         itemList=[_line(place, *each) for place, each in enumerate(said.lines, 1)],
     ).encode()
+
+
+def _letters(said: Confirmation) -> dict[str, LetterAmount]:
+    taxable, tax = said.totals.taxable, said.totals.tax
+    return {one: LetterAmount(taxable[one], said.rates[one], tax[one]) for one in LETTERS}
 
 
 def _line(place: int, line: PurchaseLine, amounts: LineAmounts) -> MessageLine:
@@ -110,10 +113,12 @@ class PurchaseMessage(NumberedHandler):
     """Purchases have a number of their own per device (rule N2).
 
     There is no look-up by number: after a lost answer the same bytes go again, and KRA's "taken"
-    proves that it holds them.
+    proves that it holds them. Where KRA refuses the repeat for another reason (the invoice "does
+    not exist" any more), its list of offers decides: what it still offers, it has not booked.
     """
 
     endpoint = "purchase_save"
+    second_look = OFFERS
 
     def build(self, row: Transmission, number: int | None) -> bytes:
         return numbered(bytes(row.content or b""), number or 0)
@@ -127,6 +132,22 @@ class PurchaseMessage(NumberedHandler):
     def refused(self, row: Transmission, error: Rejected) -> None:
         forget_amounts(self._mine(row).get())
         self._mine(row).update(state=State.REFUSED, updated_at=timezone.now())
+
+    def lookup_body(self, row: Transmission) -> bytes:
+        device = row.lane.device
+        return ListRequest(
+            tin=device.company.pin, bhfId=device.branch.code, lastReqDt=EVERYTHING
+        ).encode()
+
+    def found(self, row: Transmission, reply: Reply) -> Found | None:
+        offers, faults = sift_supplier_invoices(None if reply.is_empty else reply.data)
+        if faults:
+            # One of the unreadable rows may be it.
+            raise OutcomeUnknown("unreadable_answer", f"KRA's list of offers: {faults[0]}")
+        purchase = self._mine(row).get()
+        named = (purchase.supplier_pin, purchase.supplier_branch, purchase.number)
+        offered = {(one.supplier_pin, one.supplier_branch, one.number) for one in offers}
+        return None if named in offered else Found(receipt=None)
 
     def _mine(self, row: Transmission) -> Any:
         return Purchase.objects.filter(transmission=row)

@@ -24,6 +24,23 @@ NEXT_STEPS: dict[str, str] = {
     State.REJECTED: "Nothing; POST …/reopen/ takes it up again.",
 }
 
+# Rule P1: an invoice is confirmed by its number, and once.
+PARTLY: dict[str, str] = {
+    State.CONFIRMING: " KRA takes one confirmation of an invoice: what is left out stays out.",
+    State.CONFIRMED: " KRA takes one confirmation of an invoice, so the rest cannot follow: let "
+    "the supplier credit it, or book goods that did come with POST /api/stock/.",
+}
+CONFIRMED_IN_PART = "KRA has a part of it, and that part is in stock."
+
+
+def next_step_of(purchase: Purchase) -> str:
+    step = NEXT_STEPS[purchase.state]
+    if not getattr(purchase, "is_partial", False):
+        return step
+    if purchase.state == State.CONFIRMED:
+        step = CONFIRMED_IN_PART
+    return step + PARTLY[purchase.state]
+
 
 def money(amount: Decimal) -> str:
     return str(round_cents(amount))
@@ -137,6 +154,9 @@ class PurchaseOutput(Struct, kw_only=True):
         str, Meta(description="offered, matched, confirming, confirmed, refused or rejected.")
     ]
     reason: Annotated[str, Meta(description="Why it was rejected.")]
+    is_partial: Annotated[
+        bool, Meta(description="KRA was told of a part; the rest cannot be confirmed later.")
+    ]
     next_step: str
     message: Annotated[
         str | None, Meta(description="Of the confirmation: queued, sending, unknown, conflict, …")
@@ -175,7 +195,8 @@ def purchase_output(purchase: Purchase) -> PurchaseOutput:
         remark=purchase.remark,
         state=purchase.state,
         reason=purchase.state_reason,
-        next_step=NEXT_STEPS[purchase.state],
+        is_partial=getattr(purchase, "is_partial", False),
+        next_step=next_step_of(purchase),
         message=row.status if row else None,
         purchase_number=row.number if row and is_at_kra else None,
         confirmed_tax_amount=None if tax is None else money(tax),

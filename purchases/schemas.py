@@ -5,8 +5,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from companies.schemas import CompanyPin
+
 LineNumber = Annotated[int, Meta(description="Line of the offered invoice, from 1.")]
-CompanyPin = Annotated[str, Meta(description="PIN; only for the operator's token.")]
 
 
 class SyncInput(Struct, forbid_unknown_fields=True):

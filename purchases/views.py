@@ -1,6 +1,6 @@
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter
+from drf_spectacular.utils import OpenApiExample
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -11,10 +11,10 @@ from companies.views import company_of
 from core.api import decode
 from core.errors import Invalid, NotFound, Problem, Upstream
 from core.openapi import describe, page_of
+from core.prefer import prefer, wait_seconds
 from core.views import ListView
 from devices.views import bound_device
 from items.errors import NoDevice
-from items.views import wait_seconds
 from outbox.waiting import wait_for
 
 from . import services
@@ -31,12 +31,6 @@ from .schemas import ConfirmInput, MatchInput, RejectInput, SyncInput
 from .syncing import sync_branches
 
 READERS = (Scope.PURCHASES_READ, Scope.PURCHASES_WRITE)
-PREFER = OpenApiParameter(
-    "Prefer",
-    str,
-    OpenApiParameter.HEADER,
-    description="`wait=N`: wait up to N seconds (0–30) for KRA's answer (RFC 7240).",
-)
 SYNC_EXAMPLE = OpenApiExample("The head office", request_only=True, value={"branch": "00"})
 MATCH_EXAMPLE = OpenApiExample(
     "Line 1 is our kettle",
@@ -159,7 +153,7 @@ class ConfirmView(APIView):
         request=ConfirmInput,
         answers={200: PurchaseDetail, 202: PurchaseDetail},
         refusals=(400, 404, 409),
-        parameters=[PREFER],
+        parameters=[prefer()],
         examples=[CONFIRM_EXAMPLE],
     )
     def post(self, request: Request, pk: int) -> Response:

@@ -3,7 +3,7 @@ from typing import Any
 import django_filters as filters
 from django.db.models import Q
 
-from core.filters import WholeNumberFilter
+from core.filters import InstantFilter, WholeNumberFilter
 from outbox.models import Status
 
 from .models import PUBLIC_STATUS, Invoice, State
@@ -15,9 +15,9 @@ class InvoiceFilter(filters.FilterSet):
     status = filters.ChoiceFilter(choices=[(s, s) for s in STATUSES], method="by_status")
     device = filters.CharFilter(field_name="device__serial")
     branch = filters.CharFilter(field_name="branch__code")
-    sold_from = filters.IsoDateTimeFilter(field_name="sold_at", lookup_expr="gte")
-    sold_to = filters.IsoDateTimeFilter(field_name="sold_at", lookup_expr="lt")
-    changed_since = filters.IsoDateTimeFilter(method="by_change")
+    sold_from = InstantFilter(field_name="sold_at", lookup_expr="gte")
+    sold_to = InstantFilter(field_name="sold_at", lookup_expr="lt")
+    changed_since = InstantFilter(method="by_change")
     number = WholeNumberFilter(field_name="transmission__number")
 
     class Meta:

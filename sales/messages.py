@@ -164,6 +164,14 @@ class SaleMessage(NumberedHandler):
 
 def differences_of(invoice: Invoice, number: int, held: StoredInvoice) -> list[str]:
     """Where KRA's record and ours disagree: never adopt another document's receipt."""
+    pairs = side_by_side(invoice, number, held)
+    return [
+        f"{name}: ours {ours}, KRA's {theirs}" for name, ours, theirs in pairs if ours != theirs
+    ]
+
+
+def side_by_side(invoice: Invoice, number: int, held: StoredInvoice) -> list[tuple[str, Any, Any]]:
+    """Name, our value and KRA's, of all that must be equal in one and the same document."""
     pairs: list[tuple[str, Any, Any]] = [
         ("number", number, held.number),
         ("type", "R" if invoice.kind == Kind.CREDIT_NOTE else "S", held.kind),
@@ -179,9 +187,7 @@ def differences_of(invoice: Invoice, number: int, held: StoredInvoice) -> list[s
     if held.lines:
         lines = [(line.item_code, line.quantity, line.total) for line in held.lines]
         pairs.append(("lines", _lines_of(invoice), lines))
-    return [
-        f"{name}: ours {ours}, KRA's {theirs}" for name, ours, theirs in pairs if ours != theirs
-    ]
+    return pairs
 
 
 def _lines_of(invoice: Invoice) -> list[tuple[str, Decimal, Decimal]]:

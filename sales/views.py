@@ -1,8 +1,7 @@
-import re
 from typing import Any
 
 from django.conf import settings
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter
+from drf_spectacular.utils import OpenApiExample
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,6 +12,7 @@ from companies.models import ApiToken, Scope
 from core.api import decode, detail_of, error_body
 from core.errors import DomainError, Invalid, NotFound, Problem
 from core.openapi import describe, page_of
+from core.prefer import prefer, wait_seconds
 from core.views import ListView
 from devices.calls import find_device
 from devices.models import Device
@@ -46,13 +46,7 @@ from .schemas import (
     SaleInput,
 )
 
-WAIT = re.compile(r'(?:^|[,;\s])wait\s*=\s*("?)([0-9]{1,9})\1(?:\s*$|[,;\s])', re.I)
-PREFER = OpenApiParameter(
-    "Prefer",
-    str,
-    OpenApiParameter.HEADER,
-    description="`wait=N`: wait up to N seconds (0–30) for KRA's signature (RFC 7240).",
-)
+PREFER = prefer("wait up to N seconds (0–30) for KRA's signature")
 SALE_EXAMPLE = OpenApiExample(
     "Two lines with a discount",
     request_only=True,
@@ -69,11 +63,8 @@ SALE_EXAMPLE = OpenApiExample(
 )
 
 
-def wait_seconds(request: Request) -> float:
-    """How long the till wants to wait (RFC 7240), within our bounds."""
-    found = WAIT.search(request.headers.get("Prefer", ""))
-    wanted = float(found[2]) if found else settings.SALES_WAIT_DEFAULT
-    return min(wanted, settings.SALES_WAIT_MAX)
+def till_waits(request: Request) -> float:
+    return wait_seconds(request, default=settings.SALES_WAIT_DEFAULT)
 
 
 def only_serial(token: ApiToken) -> str:
@@ -114,7 +105,7 @@ def visible_invoice(request: Request, pk: int) -> Invoice:
 def answer(request: Request, accepted: Accepted) -> Response:
     """Wait as long as the till wants, then say what is known."""
     invoice = accepted.invoice
-    seconds = wait_seconds(request)
+    seconds = till_waits(request)
     if seconds and invoice.transmission is not None and not invoice.transmission.is_settled:
         row = wait_for(invoice.transmission, seconds)
         if not row.is_settled:
@@ -160,7 +151,7 @@ class SaleView(APIView):
     def post(self, request: Request) -> Response:
         data = decode(request, SaleInput)
         device = selling_device(request, data.device)
-        with doorbell.held(wait_seconds(request) > 0):
+        with doorbell.held(till_waits(request) > 0):
             accepted = acceptance.create_sale(device, data)
         return answer(request, accepted)
 
@@ -231,7 +222,7 @@ class CreditNoteView(APIView):
     def post(self, request: Request) -> Response:
         data = decode(request, CreditNoteInput)
         device = selling_device(request, data.device)
-        with doorbell.held(wait_seconds(request) > 0):
+        with doorbell.held(till_waits(request) > 0):
             accepted = credit_notes.create_credit_note(device, data, token_of(request))
         return answer(request, accepted)
 
@@ -310,7 +301,7 @@ class RetryView(APIView):
     def post(self, request: Request, pk: int) -> Response:
         invoice = visible_invoice(request, pk)
         corrections.retry(invoice)
-        seconds = wait_seconds(request)
+        seconds = till_waits(request)
         if seconds and invoice.transmission is not None:
             wait_for(invoice.transmission, seconds)
         output = invoice_detail(visible_invoice(request, pk))

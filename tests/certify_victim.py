@@ -28,18 +28,34 @@ def arm_sale() -> None:
     delivery.post = post
 
 
+def arm_purchase() -> None:
+    """Die with KRA's word on the confirmation stored and not yet acted on."""
+    from outbox import delivery
+
+    real = delivery.finish_call
+
+    def finish_call(call: Any, answer: Any) -> Any:
+        reply = real(call, answer)
+        if call.endpoint == "purchase_save":
+            die()
+        return reply
+
+    delivery.finish_call = finish_call
+
+
 def main(point: str, folder: str) -> None:
     django.setup()
     from django.core.management import call_command
 
     from devices import initialisation
-    from monitoring.certification import context, exchanges, run
+    from items.services import lists
+    from monitoring.certification import run
 
     points: dict[str, Callable[[], None]] = {
         "key_stored": lambda: after(initialisation, "_keep"),
-        "list_answered": lambda: after(context, "exchange"),
+        "list_answered": lambda: after(lists, "exchange"),
         "sale_sent": arm_sale,
-        "purchase_stored": lambda: before(exchanges, "_spend"),
+        "purchase_stored": arm_purchase,
         "papers": lambda: before(run.artefacts, "lay_out"),
     }
     points[point]()

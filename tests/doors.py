@@ -312,34 +312,14 @@ OPENED: list[tuple[str, dict[str, Any]]] = [
 def furnish(alpha: Any) -> World:
     """Fill alpha with one of everything."""
     company, device = alpha.company, alpha.device
-    Item.objects.filter(company=company).update(name="Alphaville goods")
-    Item.objects.filter(company=company, sku="KETTLE").update(sku="A-ONLY")
-    facts = {"environment": company.environment, "name": "Alphaville"}
-    Code.objects.create(class_id="99", code="1", changed_at=timezone.now(), **facts)
-    Classification.objects.create(code="99", **facts)
-    about = {"environment": company.environment, "changed_at": timezone.now()}
-    Notice.objects.create(number=1, title="Alphaville", **about)
-    spare = offline.add_device(company, "dvc-a3")
-    type(spare).objects.filter(pk=spare.pk).update(state="suspended", state_reason="Alphaville")
+    _name_all(company)
     for path, body in OPENED:
         assert alpha.post(path, body).status_code == 201, path
     StockMovement.objects.update(state=StockMovement.State.REFUSED)
     sales = [_sell(alpha, f"SALE-{n}") for n in (1, 2, 3)]
     offline.sign(sales[0], 7)
     offline.settle(sales[1], Status.REFUSED, error_code="910", error_message="Alphaville")
-    call = Call.objects.create(
-        company=company,
-        device=device,
-        endpoint="sales_save",
-        transmission=sales[1].transmission_id,
-        request="Alphaville",
-        answer="Alphaville",
-        reason="Alphaville",
-        started_at=timezone.now(),
-    )
     _warn(device)
-    buyer = {"pin": "P000000000B", "name": "Alphaville Buyer", "asked_at": timezone.now()}
-    PinRecord.objects.create(environment=company.environment, **buyer)
     things = {
         "customers": Customer.objects.get(company=company).pk,
         "branch-users": BranchUser.objects.get(company=company).pk,
@@ -349,7 +329,7 @@ def furnish(alpha: Any) -> World:
         "invoices": sales[1].pk,
         "signed": sales[0].pk,
         "waiting": sales[2].pk,
-        "logs": call.pk,
+        "logs": _called(device, sales[1]).pk,
         "purchases": _offer(alpha).pk,
         "reconciliations": _compare(device).pk,
         "z": close_day(device, day=date(2020, 1, 1), by="Alphaville").pk,
@@ -368,6 +348,34 @@ def _warn(device: Any) -> None:
         device=device,
         title="Alphaville",
         **dict.fromkeys(("since", "opened_at", "seen_at"), timezone.now()),
+    )
+
+
+def _name_all(company: Any) -> None:
+    """The catalogue, KRA's lists and a device of no use bear alpha's name."""
+    Item.objects.filter(company=company).update(name="Alphaville goods")
+    Item.objects.filter(company=company, sku="KETTLE").update(sku="A-ONLY")
+    facts = {"environment": company.environment, "name": "Alphaville"}
+    Code.objects.create(class_id="99", code="1", changed_at=timezone.now(), **facts)
+    Classification.objects.create(code="99", **facts)
+    about = {"environment": company.environment, "changed_at": timezone.now()}
+    Notice.objects.create(number=1, title="Alphaville", **about)
+    spare = offline.add_device(company, "dvc-a3")
+    type(spare).objects.filter(pk=spare.pk).update(state="suspended", state_reason="Alphaville")
+    buyer = {"pin": "P000000000B", "name": "Alphaville Buyer", "asked_at": timezone.now()}
+    PinRecord.objects.create(environment=company.environment, **buyer)
+
+
+def _called(device: Any, sale: Invoice) -> Call:
+    return Call.objects.create(
+        company=device.company,
+        device=device,
+        endpoint="sales_save",
+        transmission=sale.transmission_id,
+        request="Alphaville",
+        answer="Alphaville",
+        reason="Alphaville",
+        started_at=timezone.now(),
     )
 
 

@@ -1,5 +1,7 @@
 """Sales that must not be: every refusal names field, reason and way out, and stores nothing."""
 
+from urllib.parse import urlencode
+
 import pytest
 
 from outbox.models import Status
@@ -406,3 +408,20 @@ def test_it_waits_as_long_as_it_may(till, prefer, applied):
 
     assert response.status_code == 201
     assert response["Preference-Applied"] == applied
+
+
+@pytest.mark.parametrize("path", ["items", "imports", "invoices", "purchases", "customers", "logs"])
+@pytest.mark.parametrize(
+    ("_case", "moment", "status"),
+    [
+        ("PostgreSQL takes no such offset", "2026-08-02T21:08:18+18:38", 200),
+        ("before the calendar", "0001-01-01T00:00:00+18:00", 400),
+        ("after the calendar", "9999-12-31T23:59:59-18:00", 400),
+    ],
+)
+def test_a_moment_of_any_offset_is_understood_or_refused(till, path, _case, moment, status):
+    name = "started_from" if path == "logs" else "changed_since"
+
+    response = till.get(f"/api/{path}/?{urlencode({name: moment})}")
+
+    assert response.status_code == status, response.content

@@ -165,6 +165,28 @@ def test_a_lost_answer_doubles_nothing(offered, fault):
     assert_bought_once(shop)
 
 
+@pytest.mark.parametrize("fault", ["lost_after", "lost_before"])
+def test_it_asks_the_list_when_a_repeat_is_refused(offered, fault):
+    """KRA may look at the supplier's invoice before it looks at the number."""
+    shop = offered
+    match(shop, 77, "KETTLE")
+    shop.simulator.fault(fault, "purchase_save")
+    text = "Supplier invoice number 77 does not exist"
+    shop.simulator.fault("refusal", "purchase_save", message=text, http_status=400)
+    confirm(shop, 77)
+
+    shop.deliver()
+
+    if fault == "lost_after":
+        assert_bought_once(shop)
+        return
+    assert find(shop, 77)["state"] == "refused"  # it is offered still: KRA never had it
+    assert text in find(shop, 77)["trouble"]["message"]
+    confirm(shop, 77)
+    shop.deliver()
+    assert_bought_once(shop)
+
+
 def assert_bought_once(shop):
     held = at_kra(shop)
     assert [(one["number"], one["supplier_number"]) for one in held["purchases"]] == [(1, 77)]

@@ -1,9 +1,15 @@
 """One shape for every refusal, whoever raised it."""
 
 import json
+from datetime import datetime
+from typing import Annotated
 
+import msgspec
 import pytest
 from django.test import Client
+
+from core.api import parse
+from core.errors import Invalid
 
 pytestmark = pytest.mark.urls("core.tests.urls")
 
@@ -263,3 +269,24 @@ def test_it_writes_money_as_text(post):
         "basket": {"reference": "T", "lines": [{"quantity": "1.50", "note": ""}]},
         "amount": "10.50",
     }
+
+
+class Moment(msgspec.Struct):
+    at: Annotated[datetime, msgspec.Meta(tz=True)]
+    more: list["Moment"] = []
+
+
+def test_a_moment_is_read_with_any_offset_as_postgresql_takes_it():
+    body = b'{"at": "2026-11-22T10:15:00+18:38", "more": [{"at": "2026-11-22T10:15:00-23:59"}]}'
+
+    found = parse(body, Moment)
+
+    assert found.at.isoformat() == "2026-11-21T15:37:00+00:00"
+    assert found.more[0].at.isoformat() == "2026-11-23T10:14:00+00:00"
+
+
+def test_a_moment_beyond_the_calendar_is_refused():
+    with pytest.raises(Invalid) as refusal:
+        parse(b'{"at": "0001-01-01T00:00:00+18:00"}', Moment)
+
+    assert "no such moment" in refusal.value.problems[0].reason

@@ -14,6 +14,10 @@ def safe(settings):
     settings.DEBUG = False
     settings.SECRET_KEY = GOOD
     settings.ALLOWED_HOSTS = ["etims.example.co.ke"]
+    settings.PUBLIC_URL = "https://etims.example.co.ke"
+    settings.CSRF_TRUSTED_ORIGINS = ["https://etims.example.co.ke"]
+    settings.ADMIN_TWO_FACTOR = True
+    settings.REST_FRAMEWORK = settings.REST_FRAMEWORK | {"NUM_PROXIES": 1}
     return settings
 
 
@@ -55,6 +59,11 @@ def test_it_passes_a_safe_installation(safe):
         ("key to be changed", "SECRET_KEY", "ChangeMe" + GOOD, "etims.E003"),
         ("no hosts", "ALLOWED_HOSTS", [], "etims.E004"),
         ("any host", "ALLOWED_HOSTS", ["etims.example.co.ke", "*"], "etims.E004"),
+        ("no second factor", "ADMIN_TWO_FACTOR", False, "etims.E005"),
+        ("unknown address", "PUBLIC_URL", "https://other.example.co.ke", "etims.E006"),
+        ("in clear", "PUBLIC_URL", "http://etims.example.co.ke", "etims.W001"),
+        ("unknown proxy", "REST_FRAMEWORK", {"NUM_PROXIES": 0}, "etims.W002"),
+        ("any origin", "CSRF_TRUSTED_ORIGINS", ["https://*.example.co.ke"], "etims.E007"),
     ],
 )
 def test_it_refuses_what_is_unsafe_in_production(safe, _case, name, value, id):

@@ -16,13 +16,11 @@ from devices.calls import exchange, storable
 from devices.models import Device
 from kra.readers import read_branches
 from kra.records import BranchInfo
-from kra.requests import ListRequest
+from kra.requests import EVERYTHING, ListRequest
 
 log = logging.getLogger(__name__)
 
-EVERYTHING = "20180101000000"  # older than any record at KRA (rule D4)
 CODE = re.compile("[0-9]{2}")
-FACTS = ("name", "address", "manager_name", "manager_phone", "manager_email", "is_open")
 
 
 class BranchChange(Struct):
@@ -80,8 +78,12 @@ def _problem_of(company: Company, row: BranchInfo) -> Problem | None:
 
 def _store(company: Company, branch: Branch | None, row: BranchInfo) -> BranchChange:
     is_new = branch is None
-    branch = branch or Branch(company=company, code=row.code, name=f"Branch {row.code}")
-    changed = [name for name, value in _facts_of(row).items() if _set(branch, name, value)]
+    branch = branch or Branch(company=company, code=row.code, name=_nameless(row.code))
+    places = _places_of(row)
+    # Ours first: it follows only what KRA said before.
+    changed = [name for name, value in places.items() if _follow(branch, name, value)]
+    facts = {f"kra_{name}": value for name, value in places.items()} | _facts_of(row)
+    changed += [name for name, value in facts.items() if _set(branch, name, value)]
     if is_new:
         branch.save(force_insert=True)
     elif changed:
@@ -98,11 +100,24 @@ def _set(branch: Branch, name: str, value: Any) -> bool:
     return True
 
 
-def _facts_of(row: BranchInfo) -> dict[str, Any]:
+def _follow(branch: Branch, name: str, value: str) -> bool:
+    """What people wrote here stays; what came from KRA, or from nobody, follows KRA's word."""
+    ours = getattr(branch, name)
+    is_typed = ours not in ("", getattr(branch, f"kra_{name}"), _nameless(branch.code))
+    return not is_typed and _set(branch, name, value)
+
+
+def _nameless(code: str) -> str:
+    return f"Branch {code}"
+
+
+def _places_of(row: BranchInfo) -> dict[str, str]:
     places = dict.fromkeys(p for p in (row.address, row.sector, row.district, row.province) if p)
+    return {"name": storable(row.name, 60), "address": storable(", ".join(places), 200)}
+
+
+def _facts_of(row: BranchInfo) -> dict[str, Any]:
     return {
-        "name": storable(row.name, 60),
-        "address": storable(", ".join(places), 200),
         "manager_name": storable(row.manager_name, 60),
         "manager_phone": storable(row.manager_phone, 20),
         "manager_email": storable(row.manager_email, 100),

@@ -7,6 +7,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from companies.models import Scope
+from companies.schemas import CompanyPin
 from core.api import decode
 from core.errors import Upstream
 from core.openapi import describe
@@ -25,7 +26,7 @@ class BranchSyncInput(Struct, forbid_unknown_fields=True):
     device: Annotated[
         str, Meta(description="Serial; default: the token's own, else an active one.")
     ] = ""
-    company: Annotated[str, Meta(description="PIN; only for the operator's token.")] = ""
+    company: CompanyPin = ""
 
 
 class BranchSyncOutput(Struct):

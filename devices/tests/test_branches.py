@@ -45,8 +45,9 @@ def test_it_creates_updates_and_marks(device, alpha, kra):
 
     assert verdicts(changes) == {"00": "updated", "98": "created"}
     head, phantom = alpha.branches.order_by("code")
-    assert (head.name, head.is_head_office, head.is_open) == ("Headquarter", True, True)
-    assert head.address == "Example Road, WON, WESTLANDS, NAIROBI CITY"
+    assert (head.kra_name, head.is_head_office, head.is_open) == ("Headquarter", True, True)
+    assert (phantom.name, phantom.kra_name) == ("Branch 98", "Branch 98")
+    assert head.address == head.kra_address == "Example Road, WON, WESTLANDS, NAIROBI CITY"
     assert head.manager_name == "Asha"
     assert (head.manager_phone, head.manager_email) == ("0700000000", "asha@example.test")
     assert (phantom.is_open, phantom.is_head_office) == (False, False)
@@ -62,6 +63,32 @@ def test_a_repeat_changes_nothing(device, kra):
 
     assert verdicts(changes) == {"00": "unchanged", "01": "unchanged"}
     assert facts() == before
+
+
+def test_what_was_typed_here_stays_beside_kras_word(device, alpha, kra, api):
+    alpha.branches.update(name="Baraka, Moi Avenue", address="Shop 4, Moi Avenue")
+    kra.script(listed(row("00", bhfNm="Headquarter"), row("01", bhfNm="Thika")))
+
+    sync_branches(device)
+
+    head = api(alpha).get("/api/branches/?code=00").json()["results"][0]
+    assert (head["name"], head["address"]) == ("Baraka, Moi Avenue", "Shop 4, Moi Avenue")
+    assert head["kra_name"] == "Headquarter"
+    assert head["kra_address"] == "Example Road, WON, WESTLANDS, NAIROBI CITY"
+
+
+def test_what_came_from_kra_follows_kra(device, alpha, kra):
+    named = listed(row("00"), row("01", bhfNm="Thika", locDesc="Road 1"))
+    renamed = listed(row("00"), row("01", bhfNm="Thika Town", locDesc="Road 2"))
+    kra.script(listed(row("00"), row("01", bhfNm=None)), named, renamed)
+    names = []
+
+    for _ in range(3):
+        sync_branches(device)
+        names.append(alpha.branches.get(code="01").name)
+
+    assert names == ["Branch 01", "Thika", "Thika Town"]
+    assert alpha.branches.get(code="01").address.startswith("Road 2")
 
 
 def test_what_kra_does_not_list_stays(device, alpha, kra):

@@ -7,10 +7,11 @@ from typing import Annotated
 from drf_spectacular.utils import OpenApiExample
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from companies.schemas import CompanyPin
 from core.errors import Problem
 from items.models import Item, ItemComponent, ItemDefault
 from items.rows import ItemRow, Text20, Text60
-from items.schemas import CompanyPin, SyncSummary, Trouble
+from items.schemas import SyncSummary, Trouble
 from items.services import Verdict
 from items.services.readiness import ClassificationSuggestion
 from items.services.table import MAX_ROWS

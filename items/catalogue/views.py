@@ -16,7 +16,8 @@ from companies.views import company_of
 from core.api import ONE_MB, decode
 from core.errors import Invalid, PayloadTooLarge, Problem
 from core.openapi import describe, page_of
-from core.views import ListView
+from core.prefer import prefer, wait_seconds
+from core.views import ListView, answered
 from items import services
 from items.filters import ItemFilter
 from items.models import Item, ItemComponent, ItemDefault
@@ -33,7 +34,6 @@ from items.views import (
     device_for,
     visible_item,
     visible_items,
-    wait_seconds,
 )
 from outbox.waiting import wait_for
 
@@ -100,6 +100,7 @@ class CompositionView(APIView):
         request=ComponentInput,
         answers={200: ComponentOutput, 202: ComponentOutput},
         refusals=(400, 404, 409),
+        parameters=[prefer()],
         examples=[COMPOSE_EXAMPLE],
     )
     def post(self, request: Request, sku: str) -> Response:
@@ -109,9 +110,8 @@ class CompositionView(APIView):
         if (seconds := wait_seconds(request)) and part.state == "queued":
             wait_for(part.transmission, seconds)
         fresh = ItemComponent.objects.select_related("component", "transmission").get(pk=part.pk)
-        headers = {} if is_new else {"Idempotent-Replayed": "true"}
-        status = 202 if is_new and fresh.state == "queued" else 200
-        return Response(ComponentOutput.of(fresh), status=status, headers=headers)
+        status = 202 if fresh.state == "queued" else 200
+        return answered(ComponentOutput.of(fresh), is_new=is_new, status=status)
 
 
 class ItemImportView(APIView):

@@ -7,8 +7,9 @@ from typing import Annotated
 from drf_spectacular.utils import OpenApiExample
 from msgspec import Meta, Struct
 
+from companies.schemas import CompanyPin
 from items.models import ImportLine
-from items.schemas import CompanyPin, Trouble
+from items.schemas import Trouble
 from items.services.imports import BranchPull
 from items.services.suggestions import Suggestion
 

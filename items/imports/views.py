@@ -12,7 +12,8 @@ from companies.views import company_of
 from core.api import decode
 from core.errors import NotFound
 from core.openapi import describe, page_of
-from core.views import ListView
+from core.prefer import prefer, wait_seconds
+from core.views import ListView, answered
 from items.filters import ImportFilter
 from items.models import ImportLine
 from items.services.import_decisions import (
@@ -25,7 +26,7 @@ from items.services.import_decisions import (
 )
 from items.services.imports import sync_imports
 from items.services.suggestions import suggest
-from items.views import READERS, acting_device, wait_seconds
+from items.views import READERS, acting_device
 from outbox.waiting import wait_for
 
 from .schemas import (
@@ -64,10 +65,8 @@ def _decided(request: Request, decided: Decided) -> Response:
     if seconds and line.transmission is not None and line.state == ImportLine.State.QUEUED:
         wait_for(line.transmission, seconds)
     output = _output(request, line.pk)
-    is_settled = output.state != ImportLine.State.QUEUED
-    headers = {} if decided.is_new else {"Idempotent-Replayed": "true"}
-    status = 200 if is_settled or not decided.is_new else 202
-    return Response(output, status=status, headers=headers)
+    status = 202 if output.state == ImportLine.State.QUEUED else 200
+    return answered(output, is_new=decided.is_new, status=status)
 
 
 class ImportListView(ListView):
@@ -140,6 +139,7 @@ class ImportApproveView(APIView):
         request=ApproveInput,
         answers={200: ImportOutput, 202: ImportOutput},
         refusals=(400, 404, 409),
+        parameters=[prefer()],
         examples=[APPROVE_EXAMPLE],
     )
     def post(self, request: Request, pk: int) -> Response:
@@ -157,6 +157,7 @@ class ImportRejectView(APIView):
         request=RejectInput,
         answers={200: ImportOutput, 202: ImportOutput},
         refusals=(400, 404, 409),
+        parameters=[prefer()],
         examples=[REJECT_EXAMPLE],
     )
     def post(self, request: Request, pk: int) -> Response:

@@ -3,7 +3,7 @@
 from .adjustments import Adjustment, Booked, adjust_stock
 from .catalogue import Verdict, deliver_items, sync_items
 from .introduction import Introduction, introduce, pull_lists, recount, retry_item
-from .lists import approve_rate, is_synced, sync_codes, sync_due
+from .lists import approve_rate, is_synced, pull_list, sync_codes, sync_due
 from .orders import Ordered
 from .registration import enqueue_drafts
 from .stock import (
@@ -36,6 +36,7 @@ __all__ = [
     "enqueue_drafts",
     "introduce",
     "is_synced",
+    "pull_list",
     "pull_lists",
     "reconcile_stock",
     "recount",

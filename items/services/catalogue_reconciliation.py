@@ -17,9 +17,8 @@ from items.models.catalogue import COUNTRY_PATTERN, LETTERS, UNIT_PATTERN
 from kra.errors import KRAError
 from kra.readers import read_items
 from kra.records import ItemInfo
-from kra.requests import ListRequest
+from kra.requests import EVERYTHING, ListRequest
 
-from .lists import EVERYTHING
 from .registration import lock_registration
 
 # Our field → KRA's record.

@@ -24,10 +24,8 @@ from kra.answers import Reply
 from kra.errors import KRAError
 from kra.readers import read_imports
 from kra.records import ImportedItem
-from kra.requests import ListRequest
+from kra.requests import EVERYTHING, ListRequest
 from kra.times import format_instant
-
-from .lists import EVERYTHING
 
 log = logging.getLogger(__name__)
 

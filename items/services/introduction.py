@@ -20,13 +20,13 @@ from items.models import Item, ItemCounter
 from items.models.lists import CLASSIFICATIONS
 from kra.errors import KRAError
 from kra.readers import read_items
-from kra.requests import ListRequest
+from kra.requests import EVERYTHING, ListRequest
 from outbox import breaker
 from outbox.errors import LaneBusy
 from outbox.models import Lane, Status, host_of
 from outbox.services import free_conflicts, retry_now
 
-from .lists import EVERYTHING, is_synced, sync_codes
+from .lists import is_synced, sync_codes
 from .registration import lane_of, lock_registration, owe_again
 
 log = logging.getLogger(__name__)

@@ -25,12 +25,11 @@ from items.models.catalogue import LETTERS
 from items.models.lists import CLASSIFICATIONS, CODES, LIST_NAMES, NOTICES, TAX_CLASS
 from kra.answers import Reply
 from kra.readers import read_classifications, read_code_classes, read_notices
-from kra.requests import ListRequest
+from kra.requests import EVERYTHING, ListRequest
 from kra.times import NAIROBI, format_instant
 
 log = logging.getLogger(__name__)
 
-EVERYTHING = "20180101000000"  # older than any record at KRA (rule D4)
 # A first rate is taken to have held always; sales may be older than this installation.
 ALWAYS = date(2018, 1, 1)
 BATCH = 1000
@@ -42,7 +41,7 @@ def sync_codes(device: Device) -> dict[str, str]:
 
     Returns "changed" or "unchanged" by list. Raises KRAError; what was pulled before it stays.
     """
-    return {LIST_NAMES[name]: _pull(device, name) for name in (CODES, CLASSIFICATIONS)}
+    return {LIST_NAMES[name]: pull_list(device, name) for name in (CODES, CLASSIFICATIONS)}
 
 
 def sync_due(device: Device) -> dict[str, str]:
@@ -53,7 +52,7 @@ def sync_due(device: Device) -> dict[str, str]:
     fresh = timezone.now() - timedelta(hours=settings.LISTS_MAX_AGE_HOURS)
     states = SyncState.objects.filter(environment=device.company.environment)
     known = set(states.filter(synced_at__gt=fresh).values_list("name", flat=True))
-    return {word: _pull(device, name) for name, word in LIST_NAMES.items() if name not in known}
+    return {word: pull_list(device, name) for name, word in LIST_NAMES.items() if name not in known}
 
 
 def is_synced(environment: str) -> bool:
@@ -61,10 +60,14 @@ def is_synced(environment: str) -> bool:
     return pulled.filter(name__in=[CODES, CLASSIFICATIONS]).count() == 2
 
 
-def _pull(device: Device, name: str) -> str:
+def pull_list(device: Device, name: str, *, everything: bool = False) -> str:
+    """Ask for what one list has changed since its last answer, or for all of it, and store it.
+
+    Returns "changed" or "unchanged". Raises KRAError, HostNotConfigured.
+    """
     environment = device.company.environment
     state = SyncState.objects.filter(environment=environment, name=name).first()
-    since = state.last_result_at if state else None
+    since = state.last_result_at if state and not everything else None
     request = ListRequest(
         tin=device.company.pin,
         bhfId=device.branch.code,
@@ -81,7 +84,7 @@ def _pull(device: Device, name: str) -> str:
             environment=environment,
             name=name,
             defaults={
-                "last_result_at": reply.result_at or since,
+                "last_result_at": reply.result_at or (state.last_result_at if state else None),
                 "sha256": digest or (state.sha256 if state else ""),
                 "synced_at": now,
                 **({"changed_at": now} if is_new else {}),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple, NotRequired, TypedDict, Unpack
+from typing import Any, NamedTuple, NotRequired, TypedDict, Unpack
 
 from django.conf import settings
 from django.db import transaction
@@ -72,7 +72,6 @@ def book_stock(
     one. A repeat of (branch, type, reference) returns the first movement and books nothing. The
     movement waits while KRA does not know all its items, or has not accepted its departure.
     """
-    customer = about.get("customer") or Customer("", "")
     with transaction.atomic():
         goods = _goods(device.company_id, lines)
         if not goods:
@@ -81,24 +80,33 @@ def book_stock(
             branch_id=device.branch_id,
             type=MovementType(type).value,
             reference=reference[:60],
-            defaults={
-                "company_id": device.company_id,
-                "device": device,
-                "occurred_at": about["occurred_at"],
-                "customer_pin": customer.pin[:11],
-                "customer_name": customer.name[:100],
-                "remark": about.get("remark", "")[:400],
-                "counterpart": about.get("counterpart"),
-                "departure": about.get("departure"),
-            },
+            defaults=_facts(device, about),
         )
         if is_new:
-            _add_lines(movement, goods)
-            if not movement.departure_id and all(item.registered_at for item, _ in goods):
-                send_movement(movement, [item.pk for item, _ in goods])
-            # Last, because whoever moves the same goods waits for the end of this transaction.
-            shift_levels(movement.pk, ours=1)
+            _move(movement, goods)
     return movement
+
+
+def _facts(device: Device, about: About) -> dict[str, Any]:
+    customer = about.get("customer") or Customer("", "")
+    return {
+        "company_id": device.company_id,
+        "device": device,
+        "occurred_at": about["occurred_at"],
+        "customer_pin": customer.pin[:11],
+        "customer_name": customer.name[:100],
+        "remark": about.get("remark", "")[:400],
+        "counterpart": about.get("counterpart"),
+        "departure": about.get("departure"),
+    }
+
+
+def _move(movement: StockMovement, goods: list[tuple[Item, StockLine]]) -> None:
+    _add_lines(movement, goods)
+    if not movement.departure_id and all(item.registered_at for item, _ in goods):
+        send_movement(movement, [item.pk for item, _ in goods])
+    # Last, because whoever moves the same goods waits for the end of this transaction.
+    shift_levels(movement.pk, ours=1)
 
 
 def _goods(company_id: int, lines: Sequence[StockLine]) -> list[tuple[Item, StockLine]]:

@@ -18,9 +18,7 @@ from items.models import Item, MovementType, StockMovement
 from kra.errors import KRAError
 from kra.readers import read_transfers
 from kra.records import BranchTransfer
-from kra.requests import ListRequest
-
-from .lists import EVERYTHING
+from kra.requests import EVERYTHING, ListRequest
 
 Quantities = dict[str, Decimal]
 State = StockMovement.State

@@ -30,6 +30,9 @@ class Members:
         rows = self._members.get(name)
         if rows is None:
             return
+        if isinstance(rows, envelope.Rows):
+            yield from map(Members, rows)
+            return
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise unreadable(f"{name} is not a list of objects.")
         yield from map(Members, rows)

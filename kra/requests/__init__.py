@@ -22,6 +22,7 @@ from kra.requests.items import (
     ItemRequest,
 )
 from kra.requests.lookups import (
+    EVERYTHING,
     CustomerPinRequest,
     InitRequest,
     InvoiceDetailsRequest,
@@ -41,6 +42,7 @@ from kra.requests.stock import (
 )
 
 __all__ = [
+    "EVERYTHING",
     "LETTERS",
     "BranchCustomerRequest",
     "BranchInsuranceRequest",

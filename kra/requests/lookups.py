@@ -2,6 +2,8 @@
 
 from kra.requests.base import Message
 
+EVERYTHING = "20180101000000"  # older than any record at KRA (rule D4)
+
 
 class InitRequest(Message, frozen=True, kw_only=True):
     dvcSrlNo: str

@@ -5,7 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from kra.errors import OutcomeUnknown
+from kra import envelope
+from kra.answers import read as read_answer
+from kra.client import Answer
+from kra.errors import KRAError, OutcomeUnknown
 from kra.readers import read_listed_invoices
 
 ROW = {
@@ -62,3 +65,59 @@ def test_what_is_no_list_is_no_empty_list(data):
 
 def test_no_data_is_an_empty_list():
     assert list(read_listed_invoices(None)) == []
+
+
+# --- As it comes over the wire, where the list may be long ---
+
+TEXT = (
+    '{"invcNo": 7, "rcptTyCd": "S", "salesDt": "20261105", "salesSttsCd": "02", "cnclDt": null, '
+    '"totAmt ": 116.00, "totTaxAmt": "16", "receipt": {"rcptSign": "ABCDEFGH234567QR"}}'
+)
+
+
+def answer(text):
+    return Answer(200, text.encode(), 1, "", None, None)
+
+
+def said(data, around="%s"):
+    verdict = f'{{"resultCd": "000", "resultMsg": "ok", "resultDt": "20261105101500", {data}}}'
+    return answer(around % verdict)
+
+
+@pytest.mark.parametrize(
+    "around", ["%s", "\ufeff%s", '{"responseHeader": {"responseCode": 200}, "responseBody": %s}']
+)
+def test_a_long_list_is_read_row_by_row(around):
+    odd = ["{}", "1", "null", TEXT.replace("116.00", "1e999999999")]
+    rows = ", ".join([TEXT, *odd, TEXT])
+
+    reply = read_answer("sales_list", said(f'"data": {{"salesList": [{rows}]}}', around))
+    found = list(read_listed_invoices(reply.data))
+
+    assert isinstance((reply.data or {})["salesList"], envelope.Rows)
+    assert [found[0], found[-1]] == [*read(ROW), *read(ROW)]
+    assert found[1:-1] == [None] * len(odd)
+    assert reply.code == "000"
+    assert reply.result_at is not None
+
+
+@pytest.mark.parametrize("data", ['"data": {"salesList": "none"}', '"data": {"other": []}'])
+def test_a_long_list_that_is_none_is_no_empty_list(data):
+    reply = read_answer("sales_list", said(data))
+
+    with pytest.raises(OutcomeUnknown):
+        list(read_listed_invoices(reply.data))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "7", "{", '{"resultCd": "000", "data": {"salesList": [']
+)
+def test_a_broken_long_list_is_no_answer(text):
+    with pytest.raises(KRAError):
+        read_answer("sales_list", answer(text))
+
+
+def test_nothing_to_list_is_empty():
+    text = '{"resultCd": "001", "resultMsg": "There is no search result", "data": null}'
+
+    assert read_answer("sales_list", answer(text)).is_empty

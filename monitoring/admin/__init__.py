@@ -1,6 +1,5 @@
-"""What an operator's staff may look at. Nothing is changed here but tax rates, which
-wait for a yes, and how receipts look: all else is the API's and the services' part, and a
-permission to view shows every company.
+"""What people look at, and what they do about it. Pages are read-only; what is done goes through
+services. Who sees and does what: roles.py. A page of its own inherits `read_only.ReadOnlyAdmin`.
 """
 
 from django.contrib import admin
@@ -11,9 +10,12 @@ from . import (
     companies,
     devices,
     emails,
+    items,
     journal,
     lists,
     outbox,
+    oversight,
+    people,
     prints,
     purchases,
     reconciliation,
@@ -25,8 +27,9 @@ from . import (
 )  # fmt: skip
 
 __all__ = [
-    "alerts", "branding", "companies", "devices", "emails", "journal", "lists", "outbox",
-    "prints", "purchases", "reconciliation", "registers", "reports", "sales", "stock", "webhooks",
+    "alerts", "branding", "companies", "devices", "emails", "items", "journal", "lists", "outbox",
+    "oversight", "people", "prints", "purchases", "reconciliation", "registers", "reports",
+    "sales", "stock", "webhooks",
 ]  # fmt: skip
 
 # "View site" in the head of each page leads there.

@@ -10,12 +10,11 @@ from monitoring.alerts import channels
 from monitoring.alerts.wording import NEXT_STEPS
 from monitoring.models import Alert, AlertNotice
 
-from .read_only import ReadOnly, ReadOnlyAdmin
+from .read_only import ReadOnlyAdmin, ReadOnlyInline
 
 
-class NoticeInline(ReadOnly, admin.TabularInline):
+class NoticeInline(ReadOnlyInline):
     model = AlertNotice
-    extra = 0
     fields = ("event", "channel", "created_at", "attempts", "sent_at", "dropped_at", "error")
 
 

@@ -5,20 +5,20 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 
 from companies.branding.logos import LARGEST_UPLOAD, Logo, read_logo
 from companies.branding.services import change_branding
-from companies.models import FOOTER_LINES, HEADER_LINES, LINE_CHARACTERS, Branding
+from companies.models import FOOTER_LINES, HEADER_LINES, LINE_CHARACTERS, Branding, Company
 from core.errors import DomainError
+from monitoring.roles import LEADERS, access_of
 from sales.receipts import html
 from sales.receipts.pdf import papers
 from sales.receipts.sample import sample_document
 
-from .read_only import encrypted_fields
+from .read_only import ScopedAdmin
 
 PREVIEWS = {
     "html": ("HTML", "text/html; charset=utf-8", html.render),
@@ -89,8 +89,10 @@ class BrandingForm(forms.ModelForm):
 
 
 @admin.register(Branding)
-class BrandingAdmin(admin.ModelAdmin):
+class BrandingAdmin(ScopedAdmin):
     form = BrandingForm
+    related = ("company",)
+    never_read = ("logo",)
     list_display = ("company", "language", "paper", "logo_size", "updated_at", "previews")
     list_filter = ("language", "paper")
     search_fields = ("=company__pin", "company__name")
@@ -100,10 +102,21 @@ class BrandingAdmin(admin.ModelAdmin):
     )
     readonly_fields = ("logo_size", "previews", "updated_at")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows: QuerySet[Any] = super().get_queryset(request)
-        unread = encrypted_fields(Branding, ("company",))
-        return rows.select_related("company").defer("logo", *unread)
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return access_of(request).may_anywhere(LEADERS)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        access = access_of(request)
+        if obj is None:
+            return access.may_anywhere(LEADERS)
+        return access.may(LEADERS, obj.company_id)
+
+    def formfield_for_foreignkey(self, field: Any, request: HttpRequest, **more: Any) -> Any:
+        """A new branding is for a company in which the person may change one."""
+        access = access_of(request)
+        if field.name == "company" and not access.is_platform:
+            more["queryset"] = Company.objects.filter(pk__in=access.companies(LEADERS))
+        return super().formfield_for_foreignkey(field, request, **more)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return (*self.readonly_fields, "company") if obj else self.readonly_fields

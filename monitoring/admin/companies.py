@@ -40,8 +40,15 @@ class BranchAdmin(ReadOnlyAdmin):
     list_filter = ("is_head_office", "is_open")
     search_fields = ("company__pin", "company__name", "code", "name")
     fields = (
-        *("company", "code", "name", "address", "is_head_office", "is_open", "manager_name"),
-        *("manager_phone", "manager_email", "created_at"),
+        *("company", "code", "name", "address", "is_head_office", "is_open"),
+        *(
+            "kra_name",
+            "kra_address",
+            "manager_name",
+            "manager_phone",
+            "manager_email",
+            "created_at",
+        ),
     )
 
 

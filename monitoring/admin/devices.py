@@ -6,6 +6,7 @@ from django.http import HttpRequest
 
 from devices.models import Call, Device, SigningKey
 
+from .acting import Trouble, trouble_of
 from .read_only import ReadOnlyAdmin, cause_of, next_step_of, readable
 
 State = Device.State
@@ -38,6 +39,16 @@ class DeviceAdmin(ReadOnlyAdmin):
         devices: QuerySet[Any] = super().get_queryset(request).annotate(key_is_stored=stored)
         return devices
 
+    def trouble(self, device: Any) -> Trouble | None:
+        """KRA's word when it refused the device; our own sentence for the other states."""
+        if device.state == State.ACTIVE:
+            return None
+        step = NEXT_STEPS.get(device.state, "")
+        said = Call.objects.filter(device=device, outcome=Call.Outcome.DEVICE_REFUSED)
+        last = said.order_by("-pk").first() if device.state == State.REFUSED else None
+        found = trouble_of(last.code, last.reason) if last else None
+        return found or Trouble(device.state, "", device.state_reason, step)
+
     @admin.display(description="has its key", boolean=True)
     def has_key(self, device: Any) -> bool:
         return bool(device.key_is_stored)
@@ -51,6 +62,7 @@ class DeviceAdmin(ReadOnlyAdmin):
 class SigningKeyAdmin(ReadOnlyAdmin):
     """Our own evidence keys: the public part."""
 
+    company_path = "device__company_id"
     related = ("device",)
     list_display = ("device", "version", "fingerprint", "created_at", "retired_at")
     list_filter = ("retired_at",)
@@ -88,6 +100,11 @@ class CallAdmin(ReadOnlyAdmin):
         *("reason", "cause", "next_step", "request_id", "request_text", "answer_text"),
     )
     readonly_fields = ("outcome_word", "cause", "next_step", "request_text", "answer_text")
+
+    def trouble(self, call: Any) -> Trouble | None:
+        if call.outcome in (Call.Outcome.ACCEPTED, Call.Outcome.EMPTY):
+            return None
+        return trouble_of(call.code, call.reason)
 
     @admin.display(description="outcome", ordering="outcome")
     def outcome_word(self, call: Call) -> str:

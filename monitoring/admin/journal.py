@@ -9,8 +9,7 @@ from .read_only import ReadOnlyAdmin, readable
 
 @admin.register(JournalEntry)
 class JournalEntryAdmin(ReadOnlyAdmin):
-    related = ("device", "key")
-    never_read = ()
+    related = ("device", "key__device")
     list_display = ("device", "sequence", "kind", "source", "recorded_at", "hash")
     list_filter = ("kind",)
     search_fields = ("device__serial", "hash")
@@ -27,7 +26,7 @@ class JournalEntryAdmin(ReadOnlyAdmin):
 
 @admin.register(JournalCheckpoint)
 class JournalCheckpointAdmin(ReadOnlyAdmin):
-    related = ("device", "key")
+    related = ("device", "key__device")
     list_display = ("device", "sequence", "at")
     search_fields = ("device__serial",)
     fields = ("device", "sequence", "at", "content", "key", "signature")

@@ -7,6 +7,7 @@ from django.utils.html import format_html
 
 from items.models import Notice, TaxRate
 from items.services import approve_rate
+from monitoring.roles import DOES, access_of
 
 from .read_only import ReadOnlyAdmin
 
@@ -15,6 +16,7 @@ from .read_only import ReadOnlyAdmin
 class TaxRateAdmin(ReadOnlyAdmin):
     """Rates in percent. One that KRA changed is not used before somebody approves it here."""
 
+    is_shared = True
     actions = ("approve",)
     list_display = (
         *("environment", "letter", "rate", "in_use", "valid_from", "approved", "next_step"),
@@ -46,7 +48,7 @@ class TaxRateAdmin(ReadOnlyAdmin):
         )
 
     def has_approve_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("items.change_taxrate"))
+        return access_of(request).may_anywhere(DOES["approve_rate"])
 
     @admin.action(
         description="Use the rate that KRA changed, from its day on", permissions=["approve"]
@@ -64,6 +66,7 @@ class TaxRateAdmin(ReadOnlyAdmin):
 
 @admin.register(Notice)
 class NoticeAdmin(ReadOnlyAdmin):
+    is_shared = True
     ordering = ("-number",)
     list_display = ("number", "environment", "title", "author", "published_at")
     list_filter = ("environment", "published_at")

@@ -6,10 +6,13 @@ from django.db.models.functions import Concat
 from django.http import HttpRequest
 from django.utils import timezone
 
+from monitoring.acts import comparing
+from monitoring.acts.comparing import Compared
 from monitoring.backlog import NEXT_STEPS, why_blocked
-from outbox.models import Breaker, Lane, Transmission, host_of
+from outbox.models import Breaker, Lane, Status, Transmission, host_of
 from outbox.queries import with_head
 
+from .acting import Trouble, trouble_of
 from .read_only import ReadOnlyAdmin, cause_of, next_step_of, readable
 
 
@@ -38,6 +41,9 @@ class LaneAdmin(ReadOnlyAdmin):
             is_silent=Exists(Breaker.objects.filter(host=OuterRef("host"), is_open=True)),
         )
         return rows
+
+    def trouble(self, lane: Any) -> Trouble | None:
+        return trouble_of(lane.head_code or "", lane.head_message or "")
 
     @admin.display(description="head")
     def head_status(self, lane: Any) -> str:
@@ -82,6 +88,14 @@ class TransmissionAdmin(ReadOnlyAdmin):
         # Read when one message is shown; a list of 50 does without.
         return super().get_queryset(request).defer("content", "body")
 
+    def trouble(self, row: Any) -> Trouble | None:
+        if row.status == Status.ACCEPTED:
+            return None
+        return trouble_of(row.error_code, row.error_message)
+
+    def compared(self, row: Any) -> list[Compared]:
+        return comparing.of_transmission(row) if row.status == Status.CONFLICT else []
+
     @admin.display(ordering="lane__device__serial")
     def device(self, row: Transmission) -> str:
         return row.lane.device.serial
@@ -107,6 +121,7 @@ class TransmissionAdmin(ReadOnlyAdmin):
 
 @admin.register(Breaker)
 class BreakerAdmin(ReadOnlyAdmin):
+    is_shared = True
     list_display = ("host", "is_open", "opened_at", "failures", "cause", "next_step", "probe_at")
     list_filter = ("is_open",)
     search_fields = ("host",)
@@ -115,6 +130,9 @@ class BreakerAdmin(ReadOnlyAdmin):
         *("probe_at", "closed_at"),
     )
     readonly_fields = ("cause", "next_step")
+
+    def trouble(self, row: Any) -> Trouble | None:
+        return trouble_of(row.last_error.partition(":")[0]) if row.is_open else None
 
     @admin.display
     def cause(self, row: Breaker) -> str:

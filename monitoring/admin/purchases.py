@@ -4,15 +4,16 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from purchases import outputs
 from purchases.models import Purchase, PurchaseLine, RememberedMatch, SyncMark
-from purchases.outputs import NEXT_STEPS, trouble_of
+from purchases.outputs import NEXT_STEPS
 
-from .read_only import ReadOnly, ReadOnlyAdmin
+from .acting import Trouble, trouble_of
+from .read_only import ReadOnlyAdmin, ReadOnlyInline
 
 
-class LineInline(ReadOnly, admin.TabularInline):
+class LineInline(ReadOnlyInline):
     model = PurchaseLine
-    extra = 0
     fields = (
         *("sequence", "supplier_code", "name", "quantity", "unit_price", "letter", "total"),
         *("item", "match_source", "confirmed_quantity", "confirmed_tax", "confirmed_total"),
@@ -42,14 +43,20 @@ class PurchaseAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("transmission__content", "transmission__body")
 
+    def trouble(self, purchase: Any) -> Trouble | None:
+        row = purchase.transmission
+        return (
+            trouble_of(row.error_code, row.error_message) if outputs.trouble_of(purchase) else None
+        )
+
     @admin.display
     def cause(self, purchase: Purchase) -> str:
-        trouble = trouble_of(purchase)
+        trouble = outputs.trouble_of(purchase)
         return f"{trouble.code}: {trouble.cause}" if trouble else ""
 
     @admin.display(description="next step")
     def next_step(self, purchase: Purchase) -> str:
-        trouble = trouble_of(purchase)
+        trouble = outputs.trouble_of(purchase)
         return trouble.next_step if trouble else NEXT_STEPS[purchase.state]
 
     @admin.display(description="number at KRA")

@@ -6,15 +6,16 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
+from monitoring.acts import comparing
+from monitoring.acts.comparing import Compared
 from sales.models import Difference, ReconciledDay, Reconciliation
 from sales.reconciliation.outputs import next_step_of
 
-from .read_only import ReadOnly, ReadOnlyAdmin
+from .read_only import ReadOnlyAdmin, ReadOnlyInline
 
 
-class DayInline(ReadOnly, admin.TabularInline):
+class DayInline(ReadOnlyInline):
     model = ReconciledDay
-    extra = 0
     fields = (
         *("day", "is_latest"),
         *("our_sales", "our_credit_notes", "our_total", "our_vat"),
@@ -74,7 +75,10 @@ class DifferenceAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).exclude(state=Difference.State.SUSPECTED)
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        return lookup == "run__id__exact" or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
+        return lookup == "run__id__exact" or super().lookup_allowed(lookup, value, request)
+
+    def compared(self, case: Any) -> list[Compared]:
+        return comparing.of_difference(case) if case.state == Difference.State.OPEN else []
 
     @admin.display(description="our invoice")
     def invoice_link(self, case: Difference) -> str:

@@ -6,6 +6,7 @@ from django.http import HttpRequest
 
 from sales.models import BranchRecord, BranchUser, Customer, Insurance, PinRecord
 
+from .acting import Trouble, trouble_of
 from .read_only import ReadOnlyAdmin, cause_of, next_step_of
 
 STATE = ("state_word", "cause", "next_step")
@@ -21,6 +22,10 @@ class RecordAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("transmission__content", "transmission__body")
+
+    def trouble(self, record: Any) -> Trouble | None:
+        debt = record.transmission
+        return trouble_of(debt.error_code, debt.error_message)
 
     @admin.display(description="state", ordering="transmission__status")
     def state_word(self, record: BranchRecord) -> str:

@@ -5,17 +5,19 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
+from monitoring.acts import comparing
+from monitoring.acts.comparing import Compared
+from outbox.models import Status
 from sales.models import Invoice, InvoiceLine, Receipt
-from sales.outputs import trouble_of
 from sales.reports.facts import BY_LETTER
 
-from .read_only import ReadOnly, ReadOnlyAdmin
+from .acting import Trouble, trouble_of
+from .read_only import ReadOnlyAdmin, ReadOnlyInline
 
 
-class LineInline(ReadOnly, admin.TabularInline):
+class LineInline(ReadOnlyInline):
     model = InvoiceLine
     fk_name = "invoice"
-    extra = 0
     fields = (
         *("sequence", "name", "quantity", "unit_price", "supply", "discount", "letter", "rate"),
         *("taxable", "tax", "total"),
@@ -47,6 +49,15 @@ class InvoiceAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("transmission__content", "transmission__body")
 
+    def trouble(self, invoice: Any) -> Trouble | None:
+        row = invoice.transmission
+        if row is None or row.status == Status.ACCEPTED:
+            return None
+        return trouble_of(row.error_code, row.error_message)
+
+    def compared(self, invoice: Any) -> list[Compared]:
+        return comparing.of_invoice(invoice) if invoice.status == "conflict" else []
+
     @admin.display(description="status", ordering="transmission__status")
     def status_word(self, invoice: Invoice) -> str:
         return invoice.status
@@ -57,12 +68,12 @@ class InvoiceAdmin(ReadOnlyAdmin):
 
     @admin.display
     def cause(self, invoice: Invoice) -> str:
-        trouble = trouble_of(invoice)
+        trouble = self.trouble(invoice)
         return f"{trouble.code}: {trouble.cause}" if trouble else ""
 
     @admin.display(description="next step")
     def next_step(self, invoice: Invoice) -> str:
-        trouble = trouble_of(invoice)
+        trouble = self.trouble(invoice)
         return trouble.next_step if trouble else ""
 
     @admin.display(description="receipt")
@@ -73,6 +84,7 @@ class InvoiceAdmin(ReadOnlyAdmin):
 
 @admin.register(Receipt)
 class ReceiptAdmin(ReadOnlyAdmin):
+    company_path = "invoice__company_id"
     related = ("invoice__company", "invoice__branch")
     list_display = ("cu_number", "invoice", "number", "total_receipts", "signature", "signed_at")
     list_filter = ("signed_at",)

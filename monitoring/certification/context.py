@@ -13,7 +13,7 @@ from devices.models import Call, Device
 from items.models import Item
 from kra.answers import Reply
 from kra.codes import explain
-from kra.requests import ListRequest, Message
+from kra.requests import EVERYTHING, ListRequest, Message
 from outbox.models import Status, Transmission
 from outbox.services import lane_id_of, retry_now
 from outbox.waiting import wait_for
@@ -21,7 +21,6 @@ from sales.models import Invoice
 
 from .state import RunState
 
-EVERYTHING = "20180101000000"  # older than any record at KRA (rule D4)
 GOOD = (Call.Outcome.ACCEPTED, Call.Outcome.EMPTY)
 
 

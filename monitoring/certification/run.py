@@ -72,7 +72,7 @@ def _take(ctx: Context, case: Case, folder: Path, say: Say) -> None:
     state.results[case.id] = result
     save(folder, state)
     evidence.lay_out(ctx, case, result, folder)
-    words = " ".join(word for word in (result.verdict, result.code, result.message) if word)
+    words = " ".join(word for word in (result.words, result.code, result.message) if word)
     say(_line(case, state, words, result))
     if result.verdict == "failed":
         say(f"      next: {result.next_step}")
@@ -105,8 +105,6 @@ def _watermark(ctx: Context, case: Case) -> int:
     earlier = ctx.state.results.get(case.id)
     if earlier is not None and earlier.verdict != "skipped":
         return earlier.after_call
-    if case.is_shared:
-        return ctx.state.first_call
     last = Call.objects.filter(company=ctx.company).order_by("-pk").first()
     return last.pk if last else 0
 
@@ -116,12 +114,12 @@ def _judge(ctx: Context, case: Case, result: Result, done: str | None) -> None:
     last = next(reversed(_calls(ctx, case, case.asks)), None)
     result.code = last.code if last else ""
     result.message = done or ""
-    if done is not None or (last is not None and last.outcome == ACCEPTED):
-        result.verdict = "passed"
-    elif last is not None and last.outcome == Call.Outcome.EMPTY:
+    if last is not None and last.outcome == Call.Outcome.EMPTY:
         result.message = "nothing to list"
-        result.verdict = case.empty
-        result.next_step = "" if case.empty == "passed" else explain(last.code).next_step
+        result.verdict, result.is_empty = case.empty, case.empty == "passed"
+        result.next_step = "" if result.is_empty else explain(last.code).next_step
+    elif done is not None or (last is not None and last.outcome == ACCEPTED):
+        result.verdict = "passed"
     else:
         _fail(result, result.code or "no_call", "KRA was not asked.", "Start again.")
 
@@ -144,8 +142,6 @@ def _calls(ctx: Context, case: Case, endpoint: str = "") -> list[Call]:
     if case.id == "init":
         calls = Call.objects.filter(device__serial=ctx.state.serial, endpoint="init")
         calls = calls.filter(company=ctx.company).order_by("pk")
-    elif case.is_shared:
-        calls = calls.filter(endpoint=case.asks)
     return list(calls)
 
 

@@ -14,8 +14,10 @@ from devices.models import Device
 from items import services as items
 from items.errors import ItemNotRetryable
 from items.models import Item, StockMovement
+from items.models.lists import CLASSIFICATIONS, CODES
 from items.rows import ItemRow
 from items.services import Adjustment, Ordered
+from items.services.editing import compose
 from outbox.models import Stream
 from sales import corrections
 from sales.acceptance import create_sale
@@ -65,21 +67,11 @@ def _not_repeated(device: Device) -> str:
 
 
 def code_list(ctx: Context) -> None:
-    _pull(ctx, "code_list")
+    items.pull_list(ctx.device, CODES, everything=True)
 
 
 def item_class_list(ctx: Context) -> None:
-    """The service pulls both lists at once, so the case before has usually done it."""
-    _pull(ctx, "item_class_list")
-
-
-def _pull(ctx: Context, endpoint: str) -> None:
-    if ctx.has_answer(endpoint):
-        return
-    items.sync_codes(ctx.device)
-    if not ctx.has_answer(endpoint):
-        # Nothing has changed since the last pull; KRA's test wants to see the list.
-        ctx.ask_for_all(endpoint)
+    items.pull_list(ctx.device, CLASSIFICATIONS, everything=True)
 
 
 def item_list(ctx: Context) -> None:
@@ -97,7 +89,7 @@ def item_save(ctx: Context) -> str:
     if with_problems:
         raise CaseFailed("row_refused", _words(with_problems[0].problems))
     saved = [_register(ctx, sku) for sku in CATALOGUE]
-    _deliver_stock(ctx)
+    deliver_stock(ctx)
     return f"{len(saved)} items: {', '.join(item.code for item in saved)}"
 
 
@@ -125,7 +117,13 @@ def _register(ctx: Context, sku: str) -> Item:
     return ctx.item(sku)
 
 
-def _deliver_stock(ctx: Context) -> None:
+def item_composition_save(ctx: Context) -> str:
+    part = compose(ctx.item(GOODS), ctx.reference(COMPONENT), Decimal(1)).part
+    ctx.deliver(part.transmission)
+    return f"1 x {CATALOGUE[COMPONENT]['name']} in each {CATALOGUE[GOODS]['name']}"
+
+
+def deliver_stock(ctx: Context) -> None:
     """Bring the movements of the run's items to KRA, with the level of each item after them."""
     skus = [ctx.reference(sku) for sku in CATALOGUE]
     lines = StockMovement.objects.filter(company=ctx.company, lines__item__sku__in=skus)
@@ -173,7 +171,7 @@ def credit_note(ctx: Context) -> str:
     }
     accepted = create_credit_note(ctx.device, msgspec.convert(note, CreditNoteInput), token)
     signed = _sign(ctx, accepted.invoice)
-    _deliver_stock(ctx)  # nothing of the run is left behind: the simulator may end with it
+    deliver_stock(ctx)  # nothing of the run is left behind: the simulator may end with it
     return signed
 
 
@@ -201,5 +199,5 @@ def _adjust(ctx: Context, type: str, kind: str, reason: str) -> str:
     line = Ordered(ctx.reference(GOODS), Decimal(1), None)
     order = Adjustment(type, ctx.reference(kind), [line], reason, timezone.now())
     items.adjust_stock(ctx.device, order)
-    _deliver_stock(ctx)
+    deliver_stock(ctx)
     return f"{type}: 1 x {CATALOGUE[GOODS]['name']}"

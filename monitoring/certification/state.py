@@ -49,10 +49,16 @@ class Result(msgspec.Struct):
     message: str = ""
     next_step: str = ""
     calls: list[int] = []
+    # KRA had nothing to list: the call works, what comes in it was not seen.
+    is_empty: bool = False
 
     @property
     def has_passed(self) -> bool:
         return self.verdict == "passed"
+
+    @property
+    def words(self) -> str:
+        return f"{self.verdict}, empty" if self.is_empty else self.verdict
 
     @property
     def seconds(self) -> float:

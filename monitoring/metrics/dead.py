@@ -11,9 +11,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from prometheus_client.mmap_dict import MmapedDict
+from prometheus_client import mmap_dict
 
+# Untyped there.
+MmapedDict: Any = mmap_dict.MmapedDict
 # Their files carry numbers; this is none.
 DEAD = "dead"
 LOCK = ".lock"

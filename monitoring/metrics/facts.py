@@ -188,7 +188,7 @@ REFUSED = """
 def _fetch(sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters or None)
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def in_flight(now: datetime) -> Iterator[Metric]:

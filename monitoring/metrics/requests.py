@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Histogram, multiprocess
 
 from .dead import shared_lock
 
@@ -69,4 +68,5 @@ class Requests:
         if not folder or not Path(folder).is_dir():
             return list(registry.collect())
         with shared_lock(folder):
-            return list(MultiProcessCollector(None, folder).collect())
+            collector: Any = multiprocess.MultiProcessCollector  # untyped there
+            return list(collector(None, folder).collect())

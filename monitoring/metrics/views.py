@@ -37,7 +37,7 @@ class MetricsView(View):
 def exposition() -> bytes:
     registry = CollectorRegistry()
     for collector in (facts, Requests()):
-        registry.register(collector)  # type: ignore[arg-type]
+        registry.register(collector)
     return generate_latest(registry)
 
 

@@ -3,11 +3,14 @@
 from .alerts import Alert, AlertNotice, Severity
 from .heartbeat import Heartbeat
 from .journal import JournalCheckpoint, JournalEntry, JournalHead, JournalSource, UnjournaledFact
+from .oversight import ActionRequest, AuditEvent
 from .webhooks import Delivery, Endpoint, Event, EventKind, Feed
 
 __all__ = [
+    "ActionRequest",
     "Alert",
     "AlertNotice",
+    "AuditEvent",
     "Delivery",
     "Endpoint",
     "Event",

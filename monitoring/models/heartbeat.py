@@ -2,6 +2,10 @@
 
 from django.db import models
 
+from .oversight import ActionRequest, AuditEvent
+
+__all__ = ["ActionRequest", "AuditEvent", "Heartbeat"]
+
 
 class Heartbeat(models.Model):
     """When one part of the installation last proved that it lives."""

@@ -140,7 +140,7 @@ def _hours(scope: Scope, now: datetime) -> Hours:
     only = "" if scope.companies is None else " AND device_id = ANY(%(devices)s)"
     devices = [] if scope.companies is None else list(_device_ids(scope))
     with connection.cursor() as cursor:
-        given = {"since": slots[0], "devices": devices}
+        given: dict[str, Any] = {"since": slots[0], "devices": devices}
         cursor.execute(f"{HOURLY}{only} GROUP BY 1", given)
         found = {row[0]: row[1:] for row in cursor.fetchall()}
     columns = [found.get(slot, (0, 0, 0, None)) for slot in slots]

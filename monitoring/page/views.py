@@ -100,6 +100,6 @@ def context(scope: Scope, asked: dict[str, str]) -> dict[str, Any]:
 
 def _columns(hours: figures.Hours) -> list[list[Any]]:
     return [
-        *(hours.labels, hours.signed, hours.refused, hours.unanswered),  # type: ignore[list-item]
-        *(hours.p50, hours.p95, hours.p99),  # type: ignore[list-item]
+        *(hours.labels, hours.signed, hours.refused, hours.unanswered),
+        *(hours.p50, hours.p95, hours.p99),
     ]

@@ -63,7 +63,7 @@ class Mailbox(socketserver.StreamRequestHandler):
 
 @contextmanager
 def smtp_sink() -> Iterator[tuple[Sink, int]]:
-    handler = type("Handler", (Mailbox,), {"sink": Sink()})
+    handler: Any = type("Handler", (Mailbox,), {"sink": Sink()})
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server, _served(server):
         yield handler.sink, server.server_address[1]
 

@@ -234,7 +234,7 @@ def test_many_are_one_message(alpha, open_device, owe, clock, hook):
 
 def test_two_watchdogs_tell_once(alpha, owe, clock, hook):
     owe(alpha.lane, "conflict")
-    watch.book.note(watch.find(timezone.now(), []), ["webhook"], now=timezone.now())
+    book.note(watch.find(timezone.now(), []), ["webhook"], now=timezone.now())
     AlertNotice.objects.update(claimed_until=timezone.now() + MINUTE)
 
     watch.tell_all(timezone.now())

@@ -55,7 +55,7 @@ class Balanced(HTMLParser):
     VOID = {"meta", "link", "input", "br", "rect", "line", "polyline", "circle"}
 
     def check(self, text):
-        self.stack = []
+        self.stack: list[str] = []
         self.feed(text)
         assert self.stack == []
 
@@ -285,7 +285,7 @@ def dump(url, cookie, page, script, folder):
         try:
             return subprocess.run(
                 [
-                    CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+                    CHROMIUM or "", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
                     "--disable-background-networking", "--disable-component-update",
                     "--disable-sync", f"--user-data-dir={folder}", "--virtual-time-budget=5000",
                     "--dump-dom", f"http://127.0.0.1:{server.server_address[1]}/dashboard/",

@@ -15,7 +15,7 @@ def test_nothing_is_imported_unasked(monkeypatch):
 
 
 def test_sentry_gets_no_personal_data(monkeypatch):
-    asked = {}
+    asked: dict[str, object] = {}
     monkeypatch.setitem(sys.modules, "sentry_sdk", SimpleNamespace(init=asked.update))
     monkeypatch.setenv("SENTRY_DSN", "https://key@sentry.example/1")
     telemetry.start()

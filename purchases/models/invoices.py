@@ -1,7 +1,7 @@
 """What suppliers told KRA that we bought, and what we answered."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import BooleanField, Exists, ExpressionWrapper, F, OuterRef, Q
 
 from companies.models import Branch, Company, TenantQuerySet
 from items.models import Item
@@ -27,8 +27,14 @@ class PurchaseQuerySet(TenantQuerySet["Purchase"]):
     device_path = "branch__devices"
 
     def whole(self) -> "PurchaseQuerySet":
-        """With what an answer shows of it, but for the lines."""
-        rows = self.select_related("company", "branch", "transmission")
+        """With what an answer shows of it, but for the lines. `is_partial`: KRA was told of less
+        than the supplier declared.
+        """
+        left_out = Q(confirmed_quantity=None) | Q(confirmed_quantity__lt=F("quantity"))
+        lines = PurchaseLine.objects.filter(left_out, purchase=OuterRef("pk"))
+        told = Q(state__in=ANSWERED) & Exists(lines)
+        rows = self.annotate(is_partial=ExpressionWrapper(told, output_field=BooleanField()))
+        rows = rows.select_related("company", "branch", "transmission")
         return rows.defer("transmission__body", "transmission__content")
 
 

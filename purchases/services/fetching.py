@@ -15,7 +15,7 @@ from devices.calls import exchange, storable
 from devices.models import Device
 from kra.readers import sift_supplier_invoices
 from kra.records import SupplierInvoice, SupplierLine
-from kra.requests import ListRequest
+from kra.requests import EVERYTHING, ListRequest
 from kra.times import format_instant
 from purchases.models import Purchase, PurchaseLine, State, SyncMark
 
@@ -24,7 +24,6 @@ from .matching import Matcher
 log = logging.getLogger(__name__)
 
 LIST = "purchase_sales_list"
-EVERYTHING = "20180101000000"  # older than any record at KRA (rule D4)
 # KRA does not say whether its bound is inclusive; what comes twice is stored once.
 OVERLAP = timedelta(minutes=1)
 LARGEST = {"money": Decimal(10) ** 16, "quantity": Decimal(10) ** 11}
@@ -45,14 +44,14 @@ def speaker_of(branch_id: int) -> Device | None:
     return active.select_related("company", "branch").order_by("pk").first()
 
 
-def sync_branch(device: Device) -> Synced:
-    """Fetch what was offered to the device's branch since the last answer.
+def sync_branch(device: Device, *, everything: bool = False) -> Synced:
+    """Fetch what was offered to the device's branch since the last answer, or all that is offered.
 
     The invoices and the mark are stored together, so an interruption anywhere leaves the mark
     where it was, and the next run asks from there. Raises KRAError, HostNotConfigured.
     """
     mark = SyncMark.objects.filter(branch=device.branch_id).first()
-    since = mark.last_result_at if mark else None
+    since = mark.last_result_at if mark and not everything else None
     request = ListRequest(
         tin=device.company.pin,
         bhfId=device.branch.code,
@@ -75,10 +74,12 @@ def _store(
     mark = SyncMark.objects.select_for_update(no_key=True).get(branch=device.branch_id)
     known = _known(device.branch_id, invoices)
     fresh: dict[tuple[str, str, int], SupplierInvoice] = {}
+    readable = len(invoices)
     for invoice in invoices:
         key = (invoice.supplier_pin, invoice.supplier_branch, invoice.number)
         fault = _misfit(invoice)
         if fault:
+            readable -= 1
             faults.append(f"{'/'.join(map(str, key))}: {fault}")
         elif key not in known:
             fresh.setdefault(key, invoice)
@@ -89,7 +90,7 @@ def _store(
     for fault in faults:
         log.error("offer unreadable", extra={"device": device.pk, "reason": storable(fault, 300)})
     _advance(mark, None if faults else result_at)
-    return Synced(len(fresh), len(invoices) - len(fresh), len(faults))
+    return Synced(len(fresh), readable - len(fresh), len(faults))
 
 
 def _advance(mark: SyncMark, result_at: datetime | None) -> None:
@@ -116,6 +117,9 @@ def _misfit(invoice: SupplierInvoice) -> str:
         return "the supplier's PIN, name or branch is too long"
     if not invoice.supplier_pin:
         return "it names no supplier"
+    if invoice.number < 1:
+        # Two of them would be one here, and KRA could not tell which one is confirmed.
+        return "it has no invoice number"
     if len(invoice.lines) > MOST_LINES:
         return "it has too many lines"
     money = [invoice.taxable, invoice.tax, invoice.total]

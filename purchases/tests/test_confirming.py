@@ -12,12 +12,13 @@ from outbox.models import Lane, Transmission
 from purchases.amounts import recompute
 from purchases.errors import AlreadyConfirmed, NotConfirmable, PurchaseInvalid
 from purchases.models import Purchase, PurchaseLine
+from purchases.outputs import purchase_output
 from purchases.services import Choice, Wanted, confirm, match, reject, reopen
 
-from .conftest import SUPPLIER, offer, offered_line
+from .conftest import SUPPLIER, offer, offered_line, offers
 
 pytestmark = pytest.mark.django_db
-SAVE = "purchase_save"
+SAVE, LIST = "purchase_save", "purchase_sales_list"
 TAKEN = "Invc No: 1 is invalid, use the expected value: 2"
 
 
@@ -92,6 +93,21 @@ def test_it_confirms_a_part(fetch, goods, deliver, till, kra):
     assert (state(purchase), left_out.confirmed_quantity) == ("confirmed", None)
     moved = StockMovement.objects.get().lines.get()
     assert (moved.quantity, moved.unit_price) == (Decimal("2.50"), Decimal("104.40"))
+    shown = purchase_output(Purchase.objects.whole().get())
+    assert shown.is_partial
+    assert "the rest cannot follow" in shown.next_step
+    with pytest.raises(AlreadyConfirmed, match="confirmed"):
+        confirm(purchase.pk, [Wanted(1, Decimal("7.5"))])
+
+
+@pytest.mark.parametrize("wanted", [[], [Wanted(1, None), Wanted(2, Decimal(1))]])
+def test_a_whole_confirmation_is_no_part(matched, deliver, till, wanted):
+    confirm(matched.pk, wanted)
+    deliver(till, "purchase")
+
+    shown = purchase_output(Purchase.objects.whole().get())
+    assert (shown.state, shown.is_partial) == ("confirmed", False)
+    assert shown.next_step.startswith("Nothing")
 
 
 def test_services_move_no_stock(fetch, goods, deliver, till):
@@ -212,6 +228,68 @@ def test_a_lost_answer_doubles_nothing(matched, deliver, till, kra, proof):
     assert first == second
     assert Lane.objects.get(device=till, stream="purchase").last_number == 1
     assert StockMovement.objects.count() == 1
+
+
+GONE = gateway_refused("Supplier invoice number 6 does not exist")
+
+
+def deliver_twice(deliver, till):
+    """The repeat waits for its turn."""
+    deliver(till, "purchase")
+    deliver(till, "purchase")
+
+
+def test_a_refused_repeat_of_what_kra_no_longer_offers_was_stored(matched, deliver, till, kra):
+    kra.replies[SAVE] += [LOST, GONE]
+    kra.replies[LIST].append(offers(offer(78)))
+    confirm(matched.pk, [])
+
+    deliver_twice(deliver, till)
+
+    assert state(matched) == "confirmed"
+    assert len(kra.bodies(SAVE)) == 2
+    assert Lane.objects.get(device=till, stream="purchase").last_number == 1
+    assert StockMovement.objects.count() == 1
+
+
+def test_a_refused_repeat_of_what_kra_still_offers_was_never_stored(matched, deliver, till, kra):
+    kra.replies[SAVE] += [LOST, GONE]
+    kra.replies[LIST].append(offers(offer(6), offer(78)))
+    confirm(matched.pk, [])
+
+    deliver_twice(deliver, till)
+
+    assert state(matched) == "refused"
+    assert "does not exist" in Transmission.objects.get().error_message
+    assert Lane.objects.get(device=till, stream="purchase").last_number == 0
+    assert not StockMovement.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "answer", [SILENCE, said("999", "Unknown"), offers({"spplrTin": 1})], ids=str
+)
+def test_a_list_that_says_nothing_settles_nothing(matched, deliver, till, kra, answer):
+    kra.replies[SAVE] += [LOST, GONE]
+    kra.replies[LIST] += [answer] * 50
+    confirm(matched.pk, [])
+
+    deliver_twice(deliver, till)
+    deliver(till, "purchase")
+
+    assert state(matched) == "confirming"
+    assert Transmission.objects.get().status == "unknown"
+    assert len(kra.bodies(SAVE)) == 2
+
+
+def test_a_first_refusal_needs_no_second_look(matched, deliver, till, kra):
+    kra.replies[SAVE].append(GONE)
+    kra.sent.clear()
+    confirm(matched.pk, [])
+
+    deliver(till, "purchase")
+
+    assert state(matched) == "refused"
+    assert [name for name, _ in kra.sent] == [SAVE]
 
 
 def test_an_unsent_confirmation_is_taken_back(matched):

@@ -111,6 +111,15 @@ def test_one_odd_offer_hides_no_other(kra, till, damage):
     assert SyncMark.objects.get().last_result_at is None, "it is asked for again"
 
 
+def test_two_offers_without_a_number_are_not_taken_for_one(kra, till):
+    kra.replies[LIST].append(offers(offer(0), offer(0, totAmt=99), offer(78)))
+
+    done = sync_branch(till)
+
+    assert (done.new, done.known, done.unreadable) == (1, 0, 2)
+    assert Purchase.objects.get().number == 78
+
+
 def test_a_line_too_large_is_left_out_whole(fetch):
     assert fetch(offer(77, offered_line(1), offered_line(2, qty=10**12))) == []
     assert not PurchaseLine.objects.exists()

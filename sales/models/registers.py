@@ -151,8 +151,8 @@ class Insurance(BranchRecord):
 
 
 class PinRecord(models.Model):
-    """What KRA last said of one PIN. Its register of taxpayers is the same for whoever asks, so
-    all companies of an environment share the copy.
+    """What KRA last said of one PIN; without a name: that it knows no such PIN. Its register of
+    taxpayers is the same for whoever asks, so all companies of an environment share the copy.
     """
 
     environment = models.CharField(max_length=10, choices=Environment.choices)

@@ -19,8 +19,8 @@ from companies.models import Scope
 from core.api import decode
 from core.errors import Invalid, NotFound, Problem
 from core.openapi import describe, page_of
+from core.prefer import prefer, wait_seconds
 from core.views import ListView
-from items.views import wait_seconds
 from kra.times import NAIROBI
 from sales.errors import NotReady
 from sales.models import Difference, Reconciliation
@@ -115,14 +115,7 @@ class ReconciliationListView(ListView):
         answers={201: RunOutput, 202: RunOutput},
         refusals=(400, 404, 409),
         examples=[RUN_EXAMPLE],
-        parameters=[
-            OpenApiParameter(
-                "Prefer",
-                str,
-                OpenApiParameter.HEADER,
-                description="`wait=N`: work on it for up to N seconds (0–30, default 10).",
-            )
-        ],
+        parameters=[prefer("work on it for up to N seconds (0–30, default 10)")],
     )
     def post(self, request: Request) -> Response:
         data = decode(request, RunInput)
@@ -131,8 +124,7 @@ class ReconciliationListView(ListView):
         if not device.key:
             raise NotReady(f"Device {device.serial!r} was never initialised.")
         run = runs.start(device, first, last, by=str(token_of(request))[:150])
-        named = "wait" in request.headers.get("Prefer", "")
-        seconds = wait_seconds(request) if named else WAIT_DEFAULT_S
+        seconds = wait_seconds(request, default=WAIT_DEFAULT_S)
         runs.advance(run.pk, until=time.monotonic() + seconds)
         output = RunOutput.of(visible_run(request, run.pk))
         return Response(

@@ -2,6 +2,7 @@ from typing import Any
 
 import django_filters as filters
 
+from core.filters import InstantFilter
 from sales.models.registers import BranchUser, Customer, Insurance
 
 STATES = ("queued", "registered", "refused")
@@ -10,7 +11,7 @@ STATES = ("queued", "registered", "refused")
 class RecordFilter(filters.FilterSet):
     state = filters.ChoiceFilter(choices=[(s, s) for s in STATES], method="in_state")
     branch = filters.CharFilter(field_name="branch__code")
-    changed_since = filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gte")
+    changed_since = InstantFilter(field_name="updated_at", lookup_expr="gte")
 
     def in_state(self, records: Any, name: str, value: str) -> Any:
         return records.in_state(value)

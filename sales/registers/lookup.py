@@ -70,21 +70,27 @@ class PinAnswer(Struct):
 def look_up(device: Device, pin: str) -> PinAnswer:
     """The taxpayer behind a PIN. Raises PinUnknown, KRASilent, and Invalid when KRA refuses it."""
     known = _rows(device, pin).first()
-    keep = timedelta(seconds=settings.PIN_LOOKUP_CACHE_SECONDS)
-    if known is not None and timezone.now() - known.asked_at < keep:
-        return PinAnswer.of(known)
+    if known is not None and _is_fresh(known):
+        return _answer(known)
     try:
         found = _ask(device, pin)
     except (KRASilent, KRAError, HostNotConfigured) as error:
-        if known is None or isinstance(error, Rejected):
+        if known is None or not known.name or isinstance(error, Rejected):
             _refuse(pin, error)
         log.warning("stale PIN answered", extra={"device": device.pk})
         return PinAnswer.of(known, is_stale=True)
-    if found is None:
-        # What was known of it is no longer true.
-        _rows(device, pin).delete()
-        raise PinUnknown(f"KRA knows no taxpayer with the PIN {pin}.")
-    return PinAnswer.of(_store(device, pin, found))
+    return _answer(_store(device, pin, found))
+
+
+def _is_fresh(known: PinRecord) -> bool:
+    keep = settings.PIN_LOOKUP_CACHE_SECONDS if known.name else settings.PIN_UNKNOWN_CACHE_SECONDS
+    return timezone.now() - known.asked_at < timedelta(seconds=keep)
+
+
+def _answer(row: PinRecord) -> PinAnswer:
+    if not row.name:
+        raise PinUnknown(f"KRA knows no taxpayer with the PIN {row.pin}.")
+    return PinAnswer.of(row)
 
 
 def _rows(device: Device, pin: str) -> Any:
@@ -115,17 +121,16 @@ def _refuse(pin: str, error: Exception) -> NoReturn:
     ) from error
 
 
-def _store(device: Device, pin: str, found: CustomerInfo) -> PinRecord:
-    """Keep it for all processes; of two that asked at once the later answer stays."""
-    places = (found.address, found.sector, found.district, found.province)
-    row = PinRecord(
-        environment=device.company.environment,
-        pin=pin,
-        name=storable(found.name, 200),
-        status_code=storable(found.status_code, 5),
-        address=storable(", ".join(dict.fromkeys(place for place in places if place)), 500),
-        asked_at=timezone.now(),
-    )
+def _store(device: Device, pin: str, found: CustomerInfo | None) -> PinRecord:
+    """Keep it for all processes; of two that asked at once the later answer stays. What was known
+    of a PIN that KRA does not know any more is no longer true.
+    """
+    row = PinRecord(environment=device.company.environment, pin=pin, asked_at=timezone.now())
+    if found is not None:
+        places = (found.address, found.sector, found.district, found.province)
+        row.name = storable(found.name, 200)
+        row.status_code = storable(found.status_code, 5)
+        row.address = storable(", ".join(dict.fromkeys(place for place in places if place)), 500)
     PinRecord.objects.bulk_create(
         [row],
         update_conflicts=True,

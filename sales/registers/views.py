@@ -12,11 +12,12 @@ from companies.schemas import Pin
 from core.api import decode
 from core.errors import Invalid, NotFound, Problem
 from core.openapi import describe, page_of
+from core.prefer import prefer
 from core.views import ListView
 from devices.asking import device_to_ask
 from outbox.waiting import wait_for
 from sales.models.registers import BranchRecord, BranchUser, Customer, Insurance
-from sales.views import PREFER, selling_device, wait_seconds
+from sales.views import selling_device, till_waits
 
 from .examples import CUSTOMER_EXAMPLE, INSURANCE_EXAMPLE, USER_EXAMPLE
 from .filters import BranchUserFilter, CustomerFilter, InsuranceFilter
@@ -85,7 +86,7 @@ class RecordView(APIView):
 
 
 def _wait(request: Request, record: BranchRecord) -> None:
-    seconds = wait_seconds(request)
+    seconds = till_waits(request)
     if seconds and not record.transmission.is_settled:
         wait_for(record.transmission, seconds)
 
@@ -105,7 +106,7 @@ class CustomerListView(RecordListView):
         request=CustomerInput,
         answers={200: CustomerOutput, 201: CustomerOutput},
         refusals=(400, 404, 409),
-        parameters=[PREFER],
+        parameters=[prefer()],
         examples=[CUSTOMER_EXAMPLE],
     )
     def post(self, request: Request) -> Response:
@@ -152,7 +153,7 @@ class BranchUserListView(RecordListView):
         request=BranchUserInput,
         answers={200: BranchUserOutput, 201: BranchUserOutput},
         refusals=(400, 404, 409),
-        parameters=[PREFER],
+        parameters=[prefer()],
         examples=[USER_EXAMPLE],
     )
     def post(self, request: Request) -> Response:
@@ -196,7 +197,7 @@ class InsuranceListView(RecordListView):
         request=InsuranceInput,
         answers={200: InsuranceOutput, 201: InsuranceOutput},
         refusals=(400, 404, 409),
-        parameters=[PREFER],
+        parameters=[prefer()],
         examples=[INSURANCE_EXAMPLE],
     )
     def post(self, request: Request) -> Response:

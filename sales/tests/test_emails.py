@@ -24,6 +24,7 @@ from sales.emails.services import EmailIsOff, TooManyEmails, request_email
 from sales.errors import NotSigned
 from sales.messages import SaleMessage
 from sales.models import Invoice, ReceiptEmail, ReceiptPrint
+from sales.models.emails import ReceiptEmailQuerySet
 from sales.schemas import SaleInput, fingerprint_of
 
 from .conftest import read
@@ -230,6 +231,39 @@ def test_a_lost_answer_is_tried_again_under_the_same_id(sink, sold):
     run()
 
     assert len({letter.message["Message-ID"] for letter in sink.letters}) == 1
+    assert ReceiptEmail.objects.get().state == "sent"
+
+
+def test_two_workers_take_different_mails(sink, sold, monkeypatch):
+    """Both read the same list of what is due before either claims."""
+    sold("T-1")
+    sold("T-2")
+    seen = list(ReceiptEmail.objects.due(timezone.now()))
+    taken = sending.claim(timezone.now())
+    assert taken
+    monkeypatch.setattr(ReceiptEmailQuerySet, "__getitem__", lambda rows, _: seen, raising=False)
+
+    other = sending.claim(timezone.now())
+
+    assert other
+    assert {taken.pk, other.pk} == {row.pk for row in seen}
+    assert sending.claim(timezone.now()) is None
+
+
+def test_a_sender_whose_lease_went_to_another_records_nothing(sink, sold):
+    """The other is still sending when the first comes back."""
+    sold()
+    first = sending.claim(timezone.now())
+    skip_wait()
+    second = sending.claim(timezone.now())
+    assert first
+    assert second
+
+    sending.deliver(first)
+
+    kept = ReceiptEmail.objects.get()
+    assert (kept.state, kept.attempts) == ("sending", 2)
+    sending.deliver(second)
     assert ReceiptEmail.objects.get().state == "sent"
 
 

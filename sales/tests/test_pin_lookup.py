@@ -120,7 +120,27 @@ def test_a_pin_that_kra_does_not_know_is_a_404(ask, kra, reply):
     assert response.status_code == 404
     assert response.json()["error"]["code"] == "pin_unknown"
     assert response.json()["error"]["help"]
+    grow_old()
     assert ask().status_code == 503  # the copy that KRA took back is no copy
+
+
+def test_an_unknown_pin_may_be_asked_about_again_at_once(ask, kra, settings):
+    settings.PIN_UNKNOWN_CACHE_SECONDS = 0
+    kra.replies += [said("001"), found()]
+
+    assert [ask().status_code, ask().status_code] == [404, 200]
+
+
+def test_an_unknown_pin_is_not_asked_about_again_at_once(ask, kra):
+    kra.replies += [said("001"), found()]
+
+    answers = [ask() for _ in range(3)]
+
+    assert [one.status_code for one in answers] == [404, 404, 404]
+    assert len(kra.sent["customer_pin"]) == 1
+    PinRecord.objects.update(asked_at=timezone.now() - timedelta(seconds=61))
+    assert ask().json()["name"] == "Mfano Hotel Ltd"
+    assert PinRecord.objects.count() == 1
 
 
 def test_a_refusal_by_kra_names_the_pin(ask, kra):

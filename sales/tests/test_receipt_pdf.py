@@ -177,6 +177,8 @@ def test_kiswahili(signed, paper):
     for words in ("Ankara ya kodi", "Si risiti rasmi", "punguzo", "Mnunuzi", "TAX INVOICE"):
         assert "".join(words.split()) in text
     assert missing(document, text) == []
+    if paper == "a4":
+        assert "MaelezoIdadiBeiKiasi" in text
 
 
 @pytest.mark.parametrize("text", ["", " ", "\u0000", "العربية", "👩‍👩‍👧", "a\u0301", "x" * 500])

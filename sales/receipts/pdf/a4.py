@@ -32,6 +32,8 @@ SIZE, SMALL, LARGE = 9.0, 8.0, 19.0
 ROW = SIZE * LEADING
 GAP = 10.0
 QR_SIDE = 38 * mm
+# The paper has a column for each, where the roll has "unit price × quantity".
+COLUMNS = {"en": ("Quantity", "Unit price"), "sw": ("Idadi", "Bei")}
 PAGE = {"en": "Page {} of {}", "sw": "Ukurasa {} kati ya {}"}
 
 
@@ -57,12 +59,12 @@ def render(document: ReceiptDocument) -> bytes:
 def _pages(document: ReceiptDocument, table: "Table") -> Iterator[list[Block]]:
     """Fill page after page; each later one begins with what the first one was about."""
     again = _again(document)
-    page = [_head(document), *_notice(document), *_buyer(document), table.head()]
+    page = [_head(document), *_notice(document), *_buyer(document), table.head(document)]
     used = sum(block.height for block in page)
     for block in (*table.rows(document), *_ends(document)):
         if used + block.height > TOP - BOTTOM:
             yield page
-            page = [again, *_notice(document), *([table.head()] if block.is_row else [])]
+            page = [again, *_notice(document), *([table.head(document)] if block.is_row else [])]
             used = sum(each.height for each in page)
         page.append(block)
         used += block.height
@@ -179,13 +181,15 @@ class Table:
     quantity: float
     price: float
 
-    def head(self) -> Block:
+    def head(self, document: ReceiptDocument) -> Block:
+        words, (quantity, price) = document.words, COLUMNS[document.language]
+
         def draw(pen: Pen, y: float) -> None:
             pen.box(LEFT, y, INNER, ROW + 4, PALE)
-            pen.text(LEFT + NUMBER, y - 2, "Description", SMALL, BOLD)
-            pen.right(self.quantity, y - 2, "Quantity", SMALL, BOLD)
-            pen.right(self.price, y - 2, "Unit price", SMALL, BOLD)
-            pen.right(RIGHT - 3, y - 2, "Amount", SMALL, BOLD)
+            pen.text(LEFT + NUMBER, y - 2, words.description, SMALL, BOLD)
+            pen.right(self.quantity, y - 2, quantity, SMALL, BOLD)
+            pen.right(self.price, y - 2, price, SMALL, BOLD)
+            pen.right(RIGHT - 3, y - 2, words.amount, SMALL, BOLD)
 
         return Block(ROW + 7, draw)
 
