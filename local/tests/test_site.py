@@ -12,6 +12,7 @@ import yaml
 
 from core.errors import DomainError
 from local import docs, error_page
+from local.console import Problem
 from local.paths import ROOT
 
 DOCS = ROOT / "docs"
@@ -123,7 +124,7 @@ def test_it_says_so_when_the_registry_is_away(monkeypatch, capsys):
 
 def test_a_failed_installation_is_a_failure(monkeypatch, capsys):
     def install() -> str:
-        raise docs.Problem("The hash does not match.")
+        raise Problem("The hash does not match.")
 
     monkeypatch.setattr(docs, "find_mkdocs", install)
 
