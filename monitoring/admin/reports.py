@@ -42,14 +42,15 @@ class ZReportAdmin(ReadOnlyAdmin):
     @admin.display(description="download")
     def downloads(self, z: ZReport) -> str:
         links = [
-            format_html('<a href="{}">{}</a>', self._address(z, form), form.upper())
+            format_html('<a href="{}">{}</a>', address_of(z, form), form.upper())
             for form in FORMATS
         ]
         return format_html("{} {} {} {}", *links)
 
-    def _address(self, z: ZReport, form: str) -> str:
-        return reverse("admin:sales_zreport_download", args=[z.pk, form])
-
     @admin.display(description="report")
     def report(self, z: ZReport) -> str:
         return readable(z.content)
+
+
+def address_of(z: ZReport, form: str) -> str:
+    return reverse("admin:sales_zreport_download", args=[z.pk, form])
