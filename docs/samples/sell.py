@@ -86,12 +86,20 @@ def main(arguments):
     device = os.environ["ETIMS_DEVICE"]
     if arguments[0] == "--credit":
         original = arguments[1]
-        note = {"device": device, "reference": original + "-CN", "original": original,
-                "reason": "refund"}
+        note = {
+            "device": device,
+            "reference": original + "-CN",
+            "original": original,
+            "reason": "refund",
+        }
         return finish(post("/api/credit-notes/", note))
     item = arguments[1] if len(arguments) > 1 else "KETTLE"
-    sale = {"device": device, "reference": arguments[0], "payment_method": "mobile_money",
-            "lines": [{"item": item, "quantity": "1"}]}
+    sale = {
+        "device": device,
+        "reference": arguments[0],
+        "payment_method": "mobile_money",
+        "lines": [{"item": item, "quantity": "1"}],
+    }
     return finish(post("/api/sales/", sale))
 
 
