@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
+from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions, pagination, renderers
@@ -155,7 +156,14 @@ class JSONRenderer(renderers.BaseRenderer):
 
 
 def error_body(code: str, message: str, detail: Any = None, help: str = "") -> dict[str, Any]:
-    return {"error": {"code": code, "message": message, "detail": detail or [], "help": help}}
+    more = f"{help} More: {_page_of(code)}".strip()
+    return {"error": {"code": code, "message": message, "detail": detail or [], "help": more}}
+
+
+def _page_of(code: str) -> str:
+    """Where cause and fix stand, in English and Kiswahili."""
+    site = settings.DOCS_URL
+    return f"{site}/errors.html#{code}" if site else f"docs/errors.md#{code}"
 
 
 def detail_of(problems: Iterable[Problem]) -> list[dict[str, str]]:

@@ -22,6 +22,8 @@ ENCRYPTION_KEYS = env.list("ENCRYPTION_KEYS")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
 # Where buyers and tills reach this server; receipt links start with it.
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
+# Where the pages of docs/ are published; the help of errors links there.
+DOCS_URL = env.str("DOCS_URL", default="").rstrip("/")
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[PUBLIC_URL])
 
 INSTALLED_APPS = [

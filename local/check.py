@@ -64,6 +64,7 @@ def steps() -> list[Step]:
         Step("deploy", _manage(*deploy), needs_servers=True, extra=PRODUCTION),
         Step("schema", _manage(*schema), needs_servers=True),
         Step("pins", _module("local.pins")),
+        Step("docs", _module("local.docs"), needs_servers=True),
         Step("audit", _module("local.audit")),
         Step("containers", [*PYTEST, "-q", *CONTAINER_TESTS], needs_servers=True),
         Step("tests", PYTEST, needs_servers=True),

@@ -19,6 +19,7 @@ SOURCES = {
     "requirements.txt": ("pyproject.toml",),
     "requirements-dev.txt": ("pyproject.toml", "--group", "dev"),
     "requirements-simulator.txt": ("--group", "simulator"),
+    "requirements-docs.txt": ("--group", "docs"),
 }
 OPTIONS = (
     *("--quiet", "--universal", "--generate-hashes", "--no-header", "--no-annotate"),

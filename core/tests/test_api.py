@@ -97,7 +97,17 @@ def test_it_tells_a_throttled_caller_when_to_come_back(client, case, seconds):
 
 
 def test_an_error_may_bring_its_own_help(client):
-    assert error_of(client.get("/fail/conflict/"))["help"] == "Wait for the other request."
+    help = error_of(client.get("/fail/conflict/"))["help"]
+
+    assert help == "Wait for the other request. More: docs/errors.md#conflict"
+
+
+def test_its_help_links_to_published_pages(client, settings):
+    settings.DOCS_URL = "https://docs.example.com"
+
+    help = error_of(client.get("/fail/conflict/"))["help"]
+
+    assert help.endswith("https://docs.example.com/errors.html#conflict")
 
 
 @pytest.mark.parametrize(
