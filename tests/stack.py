@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ class Stack:
     """Starts processes, knows them by name, and ends them."""
 
     folder: Path
-    environment: Mapping[str, str]
+    environment: dict[str, str]
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(
@@ -97,7 +97,7 @@ class Stack:
         return self.start(name, GUNICORN, **more)
 
     def worker(self, name: str = "worker", **more: Any) -> subprocess.Popen[bytes]:
-        argv = ["worker", "-n", f"{name}@%h", "-P", "threads", "-c", "4"]
+        argv = ["worker", "-n", f"{name}@%h", "-P", "threads", "-c", "4", "-l", "INFO"]
         return self.start(name, [*CELERY, *argv, "--without-gossip", "--without-mingle"], **more)
 
     def beat(self, name: str = "beat", **more: Any) -> subprocess.Popen[bytes]:

@@ -43,7 +43,8 @@ REPORTS = [
 # What a session would keep for the next one who is given it. PgBouncer itself follows these three.
 FOLLOWED = ("application_name", "client_encoding", "TimeZone")
 RESIDUE = {
-    "settings": "SELECT name || '=' || setting FROM pg_settings WHERE source = 'session' AND setting <> reset_val"
+    "settings": "SELECT name || '=' || setting FROM pg_settings"
+    " WHERE source = 'session' AND setting <> reset_val"
     f" AND name NOT IN {FOLLOWED}",
     "channels": "SELECT pg_listening_channels()",
     "advisory locks": "SELECT objid::text FROM pg_locks WHERE locktype = 'advisory'"
