@@ -129,13 +129,13 @@ class Branch(models.Model):
     is_head_office = models.BooleanField(default=False)
     # KRA's own record of the branch, from its branch list. Name and address follow it until
     # somebody here has written other ones; then KRA's stand beside them.
-    kra_name = models.CharField(max_length=60, blank=True)
-    kra_address = models.CharField(max_length=200, blank=True)
-    manager_name = models.CharField(max_length=60, blank=True)
-    manager_phone = models.CharField(max_length=20, blank=True)
-    manager_email = models.CharField(max_length=100, blank=True)
+    kra_name = models.CharField(max_length=60, blank=True, default="", db_default="")
+    kra_address = models.CharField(max_length=200, blank=True, default="", db_default="")
+    manager_name = models.CharField(max_length=60, blank=True, default="", db_default="")
+    manager_phone = models.CharField(max_length=20, blank=True, default="", db_default="")
+    manager_email = models.CharField(max_length=100, blank=True, default="", db_default="")
     # False: KRA lists it as closed. It may never have traded, and nothing here was deleted.
-    is_open = models.BooleanField(default=True)
+    is_open = models.BooleanField(default=True, db_default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = BranchQuerySet.as_manager()

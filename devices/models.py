@@ -31,7 +31,7 @@ class Device(models.Model):
     branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="devices")
     serial = models.CharField(max_length=100)
     state = models.CharField(max_length=12, choices=State.choices, default=State.REGISTERED)
-    state_before = models.CharField(max_length=12, blank=True, default="")
+    state_before = models.CharField(max_length=12, blank=True, default="", db_default="")
     state_reason = models.CharField(max_length=300, blank=True)
     # The one secret KRA gives out once (rule A2), and the whole answer it came in.
     key = EncryptedTextField(blank=True, default="")

@@ -105,6 +105,11 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
     {
         "application_name": "etims",
         "connect_timeout": 5,
+        # A server that is cut off is noticed within a minute, not after the system's two hours.
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
         "prepare_threshold": PREPARE_NOTHING_BY_ITSELF
         if env.bool("DATABASE_PREPARE", default=True)
         else None,

@@ -68,6 +68,8 @@ make_database() {
     printf "ALTER ROLE etims PASSWORD '%s'\n" "$password" | as_postgres
     as_postgres -c "SELECT 1 FROM pg_database WHERE datname = 'etims'" | grep -q 1 ||
         as_postgres -c "CREATE DATABASE etims OWNER etims"
+    # A host that was cut off must not hold a lock for longer than its lease (docs/scaling.md).
+    as_postgres -c "ALTER ROLE etims SET idle_in_transaction_session_timeout = '60s'"
 }
 
 protect_redis() {

@@ -61,7 +61,7 @@ class Item(models.Model):
     price = models.DecimalField(max_digits=18, decimal_places=2)
     barcode = models.CharField(max_length=20, blank=True)
     # The company's own grouping; KRA never hears of it.
-    category = models.CharField(max_length=60, blank=True, default="")
+    category = models.CharField(max_length=60, blank=True, default="", db_default="")
     origin_country = models.CharField(max_length=2, default="KE")
     # False: KRA never hears of it, and it cannot be on a fiscal sale.
     is_fiscal = models.BooleanField(default=True)

@@ -112,7 +112,7 @@ class Invoice(models.Model):
     customer_name = models.CharField(max_length=60, blank=True)
     customer_phone = models.CharField(max_length=20, blank=True)
     # Ours alone: the receipt is mailed there, and KRA is not told.
-    customer_email = models.EmailField(max_length=254, blank=True)
+    customer_email = models.EmailField(max_length=254, blank=True, default="", db_default="")
     payment_method = models.CharField(max_length=2)
     remark = models.CharField(max_length=400, blank=True)
     currency = models.CharField(max_length=3, default="KES")

@@ -1,0 +1,174 @@
+"""Two web and three worker processes on hosts of their own; one of each is cut off in the middle of
+a drain, and comes back. Nothing is lost, nothing is doubled.
+"""
+
+import socket
+import threading
+import time
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+import pytest
+from django.db import connection
+
+from outbox.lanes import SPARE
+from outbox.models import Lane, Transmission
+from sales.models import Invoice, Receipt
+
+from .hosts import network, relayed, why_not
+from .stack import QUICK, Till, answers, database_url, running, wait_until, wait_until_settled
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+
+BACKLOG = 50
+LATENCY_MS = 250
+SWEEP_S = float(QUICK["SWEEP_SECONDS"])
+LEASE_S = SPARE * (
+    2 * (float(QUICK["KRA_CONNECT_TIMEOUT"]) + float(QUICK["KRA_READ_TIMEOUT"]))
+    + float(QUICK["OUTBOX_LEASE_MARGIN"])
+)
+# What docs/scaling.md has the server do with a session whose client is gone.
+IDLE = "5s"
+
+
+@pytest.fixture
+def cluster(simulator):
+    """A function that runs two webs and three workers, each on a host of its own."""
+    reason = why_not()
+    if reason:
+        pytest.skip(reason)
+    with ExitStack() as todo:
+        net = todo.enter_context(network())
+        hosts = {name: net.add() for name in ("web-1", "web-2", "w-1", "w-2", "w-3")}
+        addresses = [net.address(hosts[name]) for name in ("web-1", "web-2")]
+        database = int(connection.settings_dict["PORT"])
+        stack = todo.enter_context(
+            running(
+                simulator,
+                DATABASE_URL=database_url(net.gateway),
+                KRA_SIMULATOR_URL=f"http://{net.gateway}:{urlsplit(simulator.url).port}",
+                ALLOWED_HOSTS=",".join(["127.0.0.1", *addresses]),
+                OUTBOX_SLICE_SECONDS="60",
+                LOG_LEVEL="INFO",
+            )
+        )
+        redis = urlsplit(stack.environment["REDIS_URL"])
+        stack.environment["REDIS_URL"] = redis._replace(
+            netloc=f":{redis.password}@{net.gateway}:{redis.port}"
+        ).geturl()
+        ports = (database, redis.port, urlsplit(simulator.url).port)
+        todo.enter_context(relayed(net.gateway, *ports))
+        wait_until(lambda: is_open(net.gateway, ports[-1]), 10)
+        yield net, hosts, stack, [f"http://{address}:8000" for address in addresses]
+
+
+def is_open(host, port):
+    try:
+        socket.create_connection((host, port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture
+def impatient_server(transactional_db):
+    name = connection.ops.quote_name(connection.settings_dict["NAME"])
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER DATABASE {name} SET idle_in_transaction_session_timeout = '{IDLE}'")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER DATABASE {name} RESET idle_in_transaction_session_timeout")
+
+
+def start_worker(cluster, name):
+    net, hosts, stack, _ = cluster
+    stack.worker(name, within=net.within(hosts[name]))
+
+
+def ready(stack, name):
+    wait_until(lambda: "ready." in stack.log(name), 60, lambda: stack.log(name))
+
+
+def accepted(lane_id):
+    return Transmission.objects.filter(lane=lane_id, status="accepted").count()
+
+
+def assert_books_agree(shop):
+    held = shop.ledger()
+    receipts = Receipt.objects.filter(invoice__device=shop.device).order_by("number")
+    ours = [
+        (r.number, r.invoice.reference, r.signature, r.invoice.total)
+        for r in receipts.select_related("invoice")
+    ]
+    theirs = [(h["number"], h["reference"], h["signature"]) for h in held]
+    assert [row[:3] for row in ours] == theirs
+    assert [h["number"] for h in held] == list(range(1, len(held) + 1))
+    assert len({h["reference"] for h in held}) == len(held)
+    assert Invoice.objects.filter(device=shop.device).count() == len(held)
+
+
+def test_a_web_and_a_worker_cut_off_lose_and_double_nothing(
+    cluster, open_shop, impatient_server, record_property
+):
+    net, hosts, stack, urls = cluster
+    shops = [open_shop(f"A12345678{n}Z", f"dvc{n}") for n in range(3)]
+    for shop in shops:
+        for n in range(BACKLOG):
+            shop.sell(f"B-{n}")
+    shops[0].simulator.call("PUT", "latency", {"ms": LATENCY_MS})
+    for name in ("web-1", "web-2"):
+        bind = f"{net.address(hosts[name])}:8000"
+        stack.web(name, within=net.within(hosts[name]), BIND=bind)
+    stack.beat()
+    for url, name in zip(urls, ("web-1", "web-2"), strict=True):
+        wait_until(lambda url=url: answers(url), 60, lambda name=name: stack.log(name))
+    # The first one takes all lanes, so that it is certain to be in the middle of them.
+    start_worker(cluster, "w-1")
+    lanes = list(Lane.objects.filter(stream="fiscal").values_list("pk", flat=True))
+    wait_until(
+        lambda: all(Lane.objects.filter(pk=k, lease_owner__isnull=False).exists() for k in lanes),
+        60,
+        lambda: stack.log("w-1"),
+    )
+    start_worker(cluster, "w-2")
+    start_worker(cluster, "w-3")
+    ready(stack, "w-2")
+    ready(stack, "w-3")
+    enough = threading.Event()
+    tills = [Till(urls, s.secret, s.device.serial, "N", timeout=3.0, tries=6) for s in shops]
+    selling = [threading.Thread(target=t.sell_steadily, args=(0.4, enough)) for t in tills]
+    for thread in selling:
+        thread.start()
+
+    owners = dict(Lane.objects.filter(pk__in=lanes).values_list("pk", "lease_owner"))
+    net.cut(hosts["w-1"])
+    net.cut(hosts["web-2"])
+    cut_at = time.monotonic()
+    before = {lane: accepted(lane) for lane in lanes}
+    assert all(owners.values()), owners
+    assert all(count < BACKLOG for count in before.values()), before
+    wait_until(
+        lambda: all(accepted(lane) > before[lane] + 1 for lane in lanes),
+        LEASE_S + SWEEP_S + 10,
+        lambda: (before, {lane: accepted(lane) for lane in lanes}, stack.log("w-2")),
+    )
+    moved_after = time.monotonic() - cut_at
+    net.heal(hosts["w-1"])
+    net.heal(hosts["web-2"])
+    time.sleep(2)
+    enough.set()
+    for thread in selling:
+        thread.join(60)
+    shops[0].simulator.call("PUT", "latency", {"ms": 0})
+    wait_until_settled(60)
+
+    record_property("lanes moved after", f"{moved_after:.1f} s; lease {LEASE_S:.1f} s")
+    assert moved_after < LEASE_S + SWEEP_S + 10
+    for shop, till in zip(shops, tills, strict=True):
+        assert_books_agree(shop)
+        mine = Invoice.objects.filter(device=shop.device, reference__startswith="N-")
+        assert set(till.sold) <= set(mine.values_list("reference", flat=True))
+        assert len(till.sold) == len(set(till.sold)) > 5
+    # Who was cut off works again.
+    wait_until(lambda: answers(urls[1]), 30, lambda: stack.log("web-2"))
+    assert [name for name, p in stack.processes.items() if p.poll() is not None] == []
