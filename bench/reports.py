@@ -41,12 +41,12 @@ FILL = [
           WHERE stream = 'fiscal') lanes USING (k)""",
     """INSERT INTO sales_invoice (id, company_id, branch_id, device_id, kind, reference, version,
         is_current, state, state_reason, is_training, transmission_id, credit_reason,
-        returns_goods, sold_at, customer_pin, customer_name, customer_phone, payment_method,
-        remark, currency, prices_include_tax, total, taxable, tax, discount, taxable_a, taxable_b,
+        returns_goods, sold_at, customer_pin, customer_name, customer_phone, customer_email,
+        payment_method, remark, currency, prices_include_tax, total, taxable, tax, discount, taxable_a, taxable_b,
         taxable_c, taxable_d, taxable_e, tax_a, tax_b, tax_c, tax_d, tax_e, content_hash,
         public_token, created_at)
     SELECT row.id, device.company_id, device.branch_id, device.id, 'sale', row.reference, 1, true,
-        'active', '', false, row.id, '', false, row.created_at, '', 'Walk-in', '',
+        'active', '', false, row.id, '', false, row.created_at, '', 'Walk-in', '', '',
         '0' || 1 + row.id % 7, '', 'KES', true, 358, 308.62, 49.38, 0, 0, 308.62, 0, 0, 0, 0,
         49.38, 0, 0, 0, md5(row.id::text), md5('t' || row.id), row.created_at
     FROM outbox_transmission row JOIN outbox_lane lane ON lane.id = row.lane_id
