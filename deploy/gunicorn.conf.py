@@ -33,6 +33,8 @@ errorlog = "-"
 
 def post_worker_init(worker: Any) -> None:
     """What was loaded stays for ever: the garbage collector need not walk it at every request."""
+    # Or the first receipt for a thermal printer would wait for its library.
+    importlib.import_module("sales.receipts.driver").warm()
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)

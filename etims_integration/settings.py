@@ -289,6 +289,7 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="")
 # its paper to be the original.
 EMAIL_RECEIPT_ORIGINAL = env.bool("EMAIL_RECEIPT_ORIGINAL", default=False)
 EMAIL_RECEIPTS_PER_HOUR = env.int("EMAIL_RECEIPTS_PER_HOUR", default=5)
+EMAIL_ADDRESS_PER_HOUR = env.int("EMAIL_ADDRESS_PER_HOUR", default=20)
 
 # --- Stock -------------------------------------------------------------------------------------
 # True: a movement booked by hand, or a transfer, may take more than there is.

@@ -22,13 +22,13 @@ from .models import Invoice, InvoiceLine, emails_are_on
 
 STORE_RECEIPT = """
     WITH sold AS (
-        SELECT id, company_id, customer_email FROM sales_invoice WHERE transmission_id = $1
+        SELECT id, company_id, device_id, customer_email FROM sales_invoice WHERE transmission_id = $1
     ), stored AS (
         INSERT INTO sales_receipt (
-            invoice_id, number, receipt_number, total_receipts, internal_data, signature,
+            invoice_id, device_id, number, receipt_number, total_receipts, internal_data, signature,
             signed_at, scu_id, created_at
         )
-        SELECT id, $2, $3, $4, $5, $6, $7, $8, $9 FROM sold
+        SELECT id, device_id, $2, $3, $4, $5, $6, $7, $8, $9 FROM sold
     ), mailed AS (
         INSERT INTO sales_receiptemail (
             company_id, invoice_id, address, state, attempts, not_before, label, error,

@@ -161,6 +161,19 @@ def test_a_proforma_is_printed_and_nothing_is_sold(till):
     )  # fmt: skip
 
 
+def test_a_proforma_asked_for_again_counts_once(till):
+    basket = till.sale("Q-1")
+    first, again = (till.post("/api/sales/proforma.txt?print_id=job-1", basket) for _ in range(2))
+    other = till.post("/api/sales/proforma.txt?print_id=job-1", till.sale("Q-2"))
+
+    assert first.content == again.content
+    row = ReceiptPrint.objects.get()
+    assert (row.label, row.print_id, row.repeats) == ("PS", "job-1", 1)
+    assert other.status_code == 409
+    assert other.json()["error"]["code"] == "print_id_spent"
+    assert till.get("/api/reports/x/").json()["proforma"]["count"] == 1
+
+
 def test_a_proforma_in_json_and_without_a_reference_is_no_print(till):
     body = till.sale("") | {"reference": ""}
 

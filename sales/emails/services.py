@@ -1,6 +1,6 @@
 """Ask for a receipt to be mailed."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -49,6 +49,7 @@ def _owe(invoice: Invoice, address: str, by: str) -> tuple[ReceiptEmail, bool]:
     recent = mine.filter(created_at__gt=now - timedelta(hours=1)).count()
     if recent >= settings.EMAIL_RECEIPTS_PER_HOUR:
         raise TooManyEmails(f"This receipt was mailed {recent} times within the hour.")
+    _check_address(invoice.company_id, address, now)
     row = ReceiptEmail.objects.create(
         company_id=invoice.company_id,
         invoice=invoice,
@@ -58,3 +59,17 @@ def _owe(invoice: Invoice, address: str, by: str) -> tuple[ReceiptEmail, bool]:
         created_at=now,
     )
     return row, True
+
+
+def _check_address(company_id: int, address: str, now: datetime) -> None:
+    """Nobody's mailbox is flooded, by however many receipts. Raises TooManyEmails.
+
+    What the sale itself owed its buyer is not counted: that is one mail per signature. Two requests
+    at one moment may both pass; a bound against floods need not be exact.
+    """
+    asked = ReceiptEmail.objects.filter(
+        company_id=company_id, address=address, created_at__gt=now - timedelta(hours=1)
+    ).exclude(requested_by="")
+    most = settings.EMAIL_ADDRESS_PER_HOUR
+    if asked[:most].count() >= most:
+        raise TooManyEmails(f"{most} receipts were mailed to this address within the hour.")

@@ -21,7 +21,7 @@ from .reconciliation import (
     Verdict,
 )
 from .registers import BranchRecord, BranchUser, Customer, Insurance, PinRecord
-from .reports import ZCounter, ZDocument, ZReport
+from .reports import ZCounter, ZItem, ZReport
 
 __all__ = [
     "LETTERS",
@@ -49,7 +49,7 @@ __all__ = [
     "State",
     "Verdict",
     "ZCounter",
-    "ZDocument",
+    "ZItem",
     "ZReport",
     "public_token",
 ]

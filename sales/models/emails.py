@@ -60,6 +60,12 @@ class ReceiptEmail(models.Model):
         indexes = [
             models.Index(fields=["not_before"], condition=Q(state__in=OPEN), name="email_due"),
             models.Index(fields=["invoice", "created_at"], name="email_invoice"),
+            # Only those that somebody asked for: what a signature owes costs nothing here.
+            models.Index(
+                fields=["company", "address", "created_at"],
+                condition=~Q(requested_by=""),
+                name="email_asked",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -220,6 +220,13 @@ class Receipt(models.Model):
     """What KRA's control unit signed; printed on the receipt (rules R1, R2)."""
 
     invoice = models.OneToOneField(Invoice, on_delete=models.PROTECT, related_name="receipt")
+    # The invoice's own: what no Z has counted is found by it.
+    device = models.ForeignKey(Device, on_delete=models.PROTECT, related_name="+", db_index=False)
+    # The Z that counted it: set once, by that Z, in the transaction that makes it.
+    z = models.ForeignKey(
+        "sales.ZReport", on_delete=models.PROTECT, null=True, related_name="receipts",
+        db_index=False,
+    )  # fmt: skip
     number = models.BigIntegerField()
     receipt_number = models.BigIntegerField()
     total_receipts = models.BigIntegerField()
@@ -229,6 +236,13 @@ class Receipt(models.Model):
     signed_at = models.DateTimeField()
     scu_id = models.CharField(max_length=18)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [
+            # Small for ever where days are closed: a Z takes its receipts out.
+            models.Index(fields=["device"], name="receipt_uncounted", condition=Q(z=None)),
+            models.Index(fields=["z"], name="receipt_z", condition=Q(z__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.scu_id}/{self.receipt_number}"

@@ -75,6 +75,12 @@ class ReceiptPrint(models.Model):
                 condition=~Q(print_id=""),
                 name="print_id_once",
             ),
+            # A proforma has no invoice; its till's name for it is enough.
+            models.UniqueConstraint(
+                fields=["device", "print_id"],
+                condition=Q(invoice=None) & ~Q(print_id=""),
+                name="print_id_once_proforma",
+            ),
             # The buyer's own page is one copy, however often it is opened.
             models.UniqueConstraint(
                 fields=["invoice"],

@@ -1,7 +1,8 @@
 """Z reports: each closes one business day of one device, for good.
 
-A trigger of the database refuses to change or delete a Z or its documents (migration
-`z_reports`). A document is in at most one Z because it is the key of `ZDocument`.
+Which Z counted a document stands on its receipt, so it is in one at most. Triggers of the database
+refuse to change or delete a Z, its receipts and its items, and to add any to a Z that exists
+(migrations `z_reports` and `z_on_receipts`).
 """
 
 from django.db import models
@@ -9,8 +10,7 @@ from django.db.models import Q
 
 from companies.models import Branch, Company, TenantQuerySet
 from devices.models import Device
-
-from .invoices import Invoice
+from items.models import Item
 
 
 class ZCounter(models.Model):
@@ -59,13 +59,23 @@ class ZReport(models.Model):
         return f"Z {self.number} of {self.device_id}, {self.day}"
 
 
-class ZDocument(models.Model):
-    """One signed document is counted in this Z, and so in no other."""
+class ZItem(models.Model):
+    """What one Z counted of one item: a PLU report over a month reads these, not every line."""
 
-    invoice = models.OneToOneField(
-        Invoice, on_delete=models.PROTECT, primary_key=True, related_name="z_document"
-    )
-    z = models.ForeignKey(ZReport, on_delete=models.PROTECT, related_name="documents")
+    company = models.ForeignKey(Company, on_delete=models.PROTECT, related_name="+", db_index=False)
+    device = models.ForeignKey(Device, on_delete=models.PROTECT, related_name="+", db_index=False)
+    z = models.ForeignKey(ZReport, on_delete=models.PROTECT, related_name="items")
+    # Of the sale, in Nairobi: a Z also counts what was signed late.
+    day = models.DateField()
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+", db_index=False)
+    kind = models.CharField(max_length=11)
+    letter = models.CharField(max_length=1)
+    rate = models.DecimalField(max_digits=5, decimal_places=2)
+    quantity = models.DecimalField(max_digits=18, decimal_places=2)
+    total = models.DecimalField(max_digits=20, decimal_places=2)
+
+    class Meta:
+        indexes = [models.Index(fields=["company", "day"], name="z_item_company")]
 
     def __str__(self) -> str:
-        return f"{self.invoice_id} in {self.z_id}"
+        return f"{self.item_id} in {self.z_id}"

@@ -7,16 +7,15 @@ that the printers draw it by themselves.
 
 import unicodedata
 from collections.abc import Iterable
-from functools import lru_cache
 from io import BytesIO
 from textwrap import wrap
-from typing import Any
 
 from django.conf import settings
 from PIL import Image
 
 from . import qr
 from .document import Line, ReceiptDocument, ScuBlock, Watermark
+from .driver import printer_class
 from .text import WIDTH_58, Paper
 
 CODE_PAGE = "cp437"
@@ -29,26 +28,6 @@ SPELT = str.maketrans({
     "–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "…": "...", "€": "EUR", "×": "x",
     "•": "*", "™": "(TM)", "©": "(C)", "®": "(R)", "\u00a0": " ",
 })  # fmt: skip
-
-
-@lru_cache(maxsize=4)
-def _driver(dots: int) -> Any:
-    """A printer that keeps its bytes, on paper of that width."""
-    # Imported with the first receipt: its list of printers takes a second to read.
-    from escpos.capabilities import get_profile_class
-    from escpos.printer import Dummy
-
-    generic = get_profile_class("default")
-    # Without a width it would write a complaint to standard output with every picture.
-    media = {"media": {"width": {"mm": "Unknown", "pixels": dots}}}
-    profile = type("Profile", (generic,), {"profile_data": generic.profile_data | media})
-
-    def build() -> Any:
-        printer = Dummy()
-        printer.profile = profile()
-        return printer
-
-    return build
 
 
 def printable(text: str) -> str:
@@ -75,7 +54,7 @@ class Printer:
 
     def __init__(self, columns: int, dots: int) -> None:
         self.paper, self.dots = Paper(columns), dots
-        self.device = _driver(dots)()
+        self.device = printer_class(dots)()
         self.device.hw("INIT")
         self.device._raw(SELECT_CODE_PAGE)
 

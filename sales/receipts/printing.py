@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -74,12 +74,30 @@ def hand_out(invoice: Invoice, wanted: Wanted) -> Handed:
 
 
 def hand_out_proforma(basket: Invoice, lines: Sequence[InvoiceLine], wanted: Wanted) -> Handed:
-    """The receipt of what is not sold (PS): on record with its amount, never sent to KRA."""
+    """The receipt of what is not sold (PS): on record with its amount, never sent to KRA. Asked
+    for again with the same print_id it counts once. Raises PrintIdSpent.
+    """
     document = document_of(basket, Label.PROFORMA, wanted.language, lines)
-    body = wanted.format.render(document)
-    if wanted.is_print:
-        _record(basket, wanted, Label.PROFORMA)
+    with transaction.atomic():
+        if wanted.is_print:
+            _record_proforma(basket, wanted)
+        body = wanted.format.render(document)
     return Handed(Label.PROFORMA, body)
+
+
+def _record_proforma(basket: Invoice, wanted: Wanted) -> None:
+    """Of two that come at once the second waits for the first, and then repeats it."""
+    try:
+        with transaction.atomic():
+            _print_row(basket, wanted, Label.PROFORMA).save(force_insert=True)
+            return
+    except IntegrityError:
+        named = ReceiptPrint.objects.filter(device=basket.device_id, invoice=None)
+        earlier = named.filter(print_id=wanted.print_id).exclude(print_id="").first()
+        if earlier is None:
+            raise
+    is_same = (earlier.reference, earlier.total) == (basket.reference, basket.total)
+    _repeated(earlier, wanted, problem="" if is_same else "It names a print of another basket.")
 
 
 def note_page_view(invoice: Invoice) -> None:
@@ -148,9 +166,8 @@ def _recorded(invoice: Invoice, wanted: Wanted) -> Label:
     return label
 
 
-def _repeated(earlier: ReceiptPrint, wanted: Wanted) -> Label:
+def _repeated(earlier: ReceiptPrint, wanted: Wanted, *, problem: str = "") -> Label:
     """The same paper again, for a till whose answer was lost."""
-    problem = ""
     if (earlier.printed_by, earlier.format) != (wanted.by, wanted.format.suffix):
         problem = "It names a print of another token or format."
     elif earlier.spoiled_at is not None:
@@ -168,11 +185,15 @@ def _repeated(earlier: ReceiptPrint, wanted: Wanted) -> Label:
 
 
 def _record(invoice: Invoice, wanted: Wanted, label: Label) -> None:
+    row = _print_row(invoice, wanted, label)
+    row.invoice = invoice
+    row.save(force_insert=True)
+
+
+def _print_row(invoice: Invoice, wanted: Wanted, label: Label) -> ReceiptPrint:
     row = _row(invoice, wanted.by, label)
     row.format, row.print_id = wanted.format.suffix, wanted.print_id
-    if invoice.pk is not None:
-        row.invoice = invoice
-    row.save(force_insert=True)
+    return row
 
 
 def _row(invoice: Invoice, by: str, label: Label) -> ReceiptPrint:

@@ -28,14 +28,15 @@ UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 YES_OR_NO = {"": False, "0": False, "false": False, "1": True, "true": True}
 
 LANG = OpenApiParameter("lang", str, enum=LANGUAGES, description="Instead of the company's own.")
+PRINT_ID_PARAMETER = OpenApiParameter(
+    "print_id",
+    str,
+    description="The till's own name for this print. Asking again with it within 15 minutes "
+    "gives the same paper, for a till whose answer was lost.",
+)
 ASKING = [
     OpenApiParameter("copy", str, enum=["0", "1"], description="`1`: a copy in any case."),
-    OpenApiParameter(
-        "print_id",
-        str,
-        description="The till's own name for this print. Asking again with it within 15 minutes "
-        "gives the same paper, for a till whose answer was lost.",
-    ),
+    PRINT_ID_PARAMETER,
     LANG,
 ]
 SUFFIX = OpenApiParameter("suffix", str, OpenApiParameter.PATH, enum=list(formats.FORMATS))
@@ -115,7 +116,7 @@ class ProformaView(APIView):
         request=PreviewInput,
         answers=PAPERS,
         refusals=(400, 404, 406, 409, 413),
-        parameters=[LANG],
+        parameters=[PRINT_ID_PARAMETER, LANG],
         examples=[SALE_EXAMPLE],
     )
     def post(self, request: Request) -> HttpResponse:
@@ -131,7 +132,7 @@ class ProformaFileView(APIView):
         request=PreviewInput,
         answers=PAPERS,
         refusals=(400, 404, 406, 409, 413),
-        parameters=[LANG, SUFFIX],
+        parameters=[PRINT_ID_PARAMETER, LANG, SUFFIX],
         examples=[SALE_EXAMPLE],
     )
     def post(self, request: Request, suffix: str) -> HttpResponse:

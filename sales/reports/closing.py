@@ -1,7 +1,7 @@
 """Closing a day: the Z report, numbered, frozen and made once.
 
 One transaction: the device's counter is locked, the uncounted documents are summed, the report is
-stored and each document is tied to it. If the process dies before the commit, nothing happened;
+stored and each receipt says which Z counted it. If the process dies before the commit, nothing happened;
 if the answer is lost, the next request meets the Z and is told which one it is.
 """
 
@@ -22,13 +22,26 @@ from core.errors import Invalid, Problem
 from core.money import ZERO
 from devices.models import Device
 from sales.errors import DayClosed, EarlierDayOpen, ZBusy
-from sales.models import ZCounter, ZDocument, ZReport
+from sales.models import Invoice, Receipt, ZCounter, ZReport
 
 from .day import Frame, build, last_zs, open_days, uncounted
 from .facts import snapshot
 from .subject import day_of, of_device
 
 TRIES = 5
+SUM_ITEMS = """
+    INSERT INTO sales_zitem (
+        company_id, device_id, z_id, day, item_id, kind, letter, rate, quantity, total
+    )
+    SELECT sold.company_id, sold.device_id, receipt.z_id,
+        (sold.sold_at AT TIME ZONE 'Africa/Nairobi')::date, line.item_id, sold.kind, line.letter,
+        line.rate, sum(line.quantity), sum(line.total)
+    FROM sales_receipt receipt
+    JOIN sales_invoice sold ON sold.id = receipt.invoice_id
+    JOIN sales_invoiceline line ON line.invoice_id = sold.id
+    WHERE receipt.z_id = %s
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+"""
 
 
 def close_day(
@@ -63,35 +76,48 @@ def _close(device: Device, frame: Frame) -> ZReport:
     _check_day(device, frame, last.get(device.pk))
     number = counter.last_number + 1
     frame = replace(frame, number=number, journal_checkpoint=checkpoint_of(device))
-    report = build(of_device(device), frame)
+    z = ZReport(pk=_next_id())
+    # The receipts first: a Z that exists takes none any more.
+    _take(z, uncounted([device], frame.until))
+    report = build(of_device(device), frame, Invoice.objects.filter(receipt__z_id=z.pk))
     content = msgspec.json.encode(report)
-    z = ZReport.objects.create(
-        company_id=device.company_id,
-        branch_id=device.branch_id,
-        device=device,
-        number=number,
-        day=frame.day,
-        closed_at=frame.now,
-        closed_by=frame.by[:150],
-        content=content.decode(),
-        sha256=hashlib.sha256(content).hexdigest(),
-    )
-    _tie(z, uncounted([device], frame.until, last))
+    for name, value in _facts(device, frame, content).items():
+        setattr(z, name, value)
+    _sum_items(z)
+    z.save(force_insert=True)
     counter.last_number = number
     counter.save(update_fields=["last_number"])
     return z
 
 
-def _tie(z: ZReport, found: Any) -> None:
-    """The documents that were summed, by the same question in the same snapshot."""
-    text, params = found.order_by().values("pk").query.sql_with_params()
-    table = ZDocument._meta.db_table
+def _facts(device: Device, frame: Frame, content: bytes) -> dict[str, Any]:
+    return {
+        "company_id": device.company_id,
+        "branch_id": device.branch_id,
+        "device": device,
+        "number": frame.number,
+        "day": frame.day,
+        "closed_at": frame.now,
+        "closed_by": frame.by[:150],
+        "content": content.decode(),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+
+
+def _next_id() -> int:
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {table} (invoice_id, z_id)"
-            f" SELECT counted.id, %s FROM ({text}) AS counted(id)",
-            [z.pk, *params],
-        )
+        cursor.execute("SELECT nextval(pg_get_serial_sequence(%s, 'id'))", [ZReport._meta.db_table])
+        return int(cursor.fetchone()[0])
+
+
+def _take(z: ZReport, found: Any) -> None:
+    Receipt.objects.filter(invoice__in=found.order_by().values("pk")).update(z_id=z.pk)
+
+
+def _sum_items(z: ZReport) -> None:
+    """What a PLU report will ask of these receipts, summed once."""
+    with connection.cursor() as cursor:
+        cursor.execute(SUM_ITEMS, [z.pk])
 
 
 def _check_day(device: Device, frame: Frame, last: ZReport | None) -> None:
@@ -102,7 +128,7 @@ def _check_day(device: Device, frame: Frame, last: ZReport | None) -> None:
         return
     if frame.day <= last.day:
         raise day_closed(device, frame.day, last)
-    found = uncounted([device], frame.until, {device.pk: last})
+    found = uncounted([device], frame.until)
     earliest = open_days(found, last.day)
     if earliest is not None and earliest < frame.day:
         step = f'Close it first: {{"day": "{earliest}"}}.'

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 import msgspec
-from django.db.models import Count, Exists, Max, Min, OuterRef, Q, Sum
+from django.db.models import Count, Max, Min, Q, Sum
 from msgspec import Meta, Struct
 
 from core.money import ZERO
@@ -27,7 +27,6 @@ from sales.models import (
     Kind,
     Receipt,
     State,
-    ZDocument,
     ZReport,
 )
 from sales.outputs import Money, money
@@ -37,9 +36,6 @@ from .facts import line_sums, sums_of
 from .prints import prints_until
 from .subject import Subject, day_of, midnight
 
-# A receipt is looked for from this long before the last Z on: no clock, and no transaction that
-# was still open then, is off by as much.
-MARGIN = timedelta(days=7)
 NOT_SIGNED = [*OPEN, Status.REFUSED]
 
 
@@ -177,20 +173,16 @@ def last_zs(devices: Sequence[Device]) -> dict[int, ZReport]:
     return {z.device_id: z for z in latest.distinct("device_id")}
 
 
-def uncounted(devices: Sequence[Device], until: datetime, last: dict[int, ZReport]) -> Any:
-    """Signed documents sold before `until` that are in no Z."""
-    signed = Invoice.objects.filter(
-        device__in=devices,
-        sold_at__lt=until,
-        receipt__isnull=False,
-        transmission__lane__device__in=devices,
-        transmission__lane__stream=Stream.FISCAL,
-        transmission__status=Status.ACCEPTED,
+def uncounted(devices: Sequence[Device], until: datetime) -> Any:
+    """Signed documents sold before `until` that are in no Z.
+
+    No clock is asked when one was signed: the receipts without a Z have an index of their own, so
+    whatever is in none is found, however long ago it came.
+    """
+    mine = [device.pk for device in devices]
+    return Invoice.objects.filter(
+        receipt__device_id__in=mine, receipt__z__isnull=True, sold_at__lt=until
     )
-    if all(device.pk in last for device in devices) and last:
-        floor = min(min(z.closed_at, _end(z)) for z in last.values()) - MARGIN
-        signed = signed.filter(transmission__finished_at__gte=floor)
-    return signed.filter(~Exists(ZDocument.objects.filter(invoice=OuterRef("pk"))))
 
 
 def _end(z: ZReport) -> datetime:
@@ -198,10 +190,9 @@ def _end(z: ZReport) -> datetime:
     return midnight(z.day + timedelta(days=1))
 
 
-def build(subject: Subject, frame: Frame) -> DayReport:
-    """Count everything. The caller holds the snapshot."""
+def build(subject: Subject, frame: Frame, found: Any) -> DayReport:
+    """Count the documents found, and what lies around them. The caller holds the snapshot."""
     last = last_zs(subject.devices)
-    found = uncounted(subject.devices, frame.until, last)
     sales, notes = sides_of(found)
     before = running_of(last.values())
     now_running = _running_now(subject.devices, frame.until, before, (sales, notes))

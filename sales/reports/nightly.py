@@ -47,5 +47,5 @@ def _next_day(device: Device, last: ZReport | None, yesterday: date) -> date:
     if last is None:
         return yesterday
     end = midnight(yesterday + timedelta(days=1))
-    found = uncounted([device], end, {device.pk: last})
+    found = uncounted([device], end)
     return open_days(found, last.day) or yesterday

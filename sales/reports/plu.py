@@ -1,15 +1,16 @@
 """What was sold, item by item (rules §9), and how much of it is left."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Annotated, Any
 
-from django.db.models import Sum
+from django.db.models import F, Sum
 from msgspec import Meta, Struct
 
 from core.money import ZERO
 from items.models import Item, StockLevel
-from sales.models import Kind
+from sales.models import Kind, ZItem
 from sales.outputs import Money, money
 
 from .day import plain
@@ -78,13 +79,33 @@ Key = tuple[int, str, Decimal]
 
 def _groups(subject: Subject, period: Period) -> dict[Key, Amounts]:
     groups: dict[Key, Amounts] = defaultdict(dict)
-    by = ("item_id", "letter", "rate", "invoice__kind", "is_signed")
-    for row in sums_of_lines(lines_in(subject, period), *by):
-        part = PARTS.get((row["is_signed"], row["invoice__kind"]))
+    for row in _sums(subject, period):
+        part = PARTS.get((row["is_signed"], row["kind"]))
         if part is not None:
             key = (row["item_id"], row["letter"], row["rate"])
-            groups[key][part] = (row["sum_quantity"], row["sum_total"])
+            quantity, total = groups[key].get(part, (ZERO, ZERO))
+            groups[key][part] = (quantity + row["sum_quantity"], total + row["sum_total"])
     return groups
+
+
+def _sums(subject: Subject, period: Period) -> Iterator[dict[str, Any]]:
+    """What Zs have summed already; and of the lines only those that are in no Z."""
+    closed = ZItem.objects.filter(
+        company_id=subject.company.pk, day__gte=period.first, day__lte=period.last
+    )
+    mine = [device.pk for device in subject.devices]
+    if subject.is_part:
+        closed = closed.filter(device_id__in=mine)
+    by = ("item_id", "letter", "rate", "kind")
+    sums = {"sum_quantity": Sum("quantity"), "sum_total": Sum("total")}
+    for row in closed.order_by().values(*by).annotate(**sums):
+        yield {**row, "is_signed": True}
+    loose = lines_in(subject, period).annotate(kind=F("invoice__kind"))
+    for found in (
+        loose.filter(invoice__receipt__device_id__in=mine, invoice__receipt__z__isnull=True),
+        loose.filter(invoice__receipt__isnull=True),
+    ):
+        yield from sums_of_lines(found, *by, "is_signed")
 
 
 def _items(ids: set[int]) -> dict[int, dict[str, Any]]:

@@ -26,7 +26,7 @@ from sales.views import AnyAccept, selling_device
 from . import sheets
 from .closing import close_day
 from .csv_format import csv_pieces
-from .day import DayReport, Frame, build, read_content
+from .day import DayReport, Frame, build, read_content, uncounted
 from .facts import snapshot
 from .formats import FILES, FORMAT, FORMATS, streamed, wanted_format, written
 from .head import head_of
@@ -201,7 +201,8 @@ class XView(APIView):
             subject = of_device(subject.devices[0])
         now = timezone.now()
         with snapshot():
-            report = build(subject, Frame("X", day_of(now), now, str(token_of(request)), deposit))
+            frame = Frame("X", day_of(now), now, str(token_of(request)), deposit)
+            report = build(subject, frame, uncounted(subject.devices, frame.until))
         return _day_answer(report, form)
 
 

@@ -80,6 +80,7 @@ def sign(invoice, number=None):
     settle(invoice, Status.ACCEPTED, number=number)
     return Receipt.objects.create(
         invoice=invoice,
+        device_id=invoice.device_id,
         number=number,
         receipt_number=number,
         total_receipts=number,

@@ -364,6 +364,19 @@ def test_it_is_bounded(sink, sold, settings):
         request_email(sale, address="one-more@example.com", by="till")
 
 
+def test_a_mailbox_is_bounded_over_all_receipts(sink, sold, settings):
+    settings.EMAIL_ADDRESS_PER_HOUR = 2
+    first, *others = [sold(f"T-{number}") for number in range(3)]
+    run()
+    for sale in (first, others[0]):
+        request_email(sale, address="flood@example.com", by="till")
+
+    with pytest.raises(TooManyEmails, match="to this address"):
+        request_email(others[1], address="flood@example.com", by="till")
+    # What signatures owe is not counted, and other mailboxes are not shut.
+    assert request_email(others[1], address="other@example.com", by="till")[1]
+
+
 def test_it_says_why_not(sink, sell, settings):
     with pytest.raises(NotSigned):
         request_email(sell(), address="a@example.com", by="till")
