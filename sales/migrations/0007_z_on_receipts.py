@@ -71,7 +71,7 @@ class Migration(migrations.Migration):
         ('companies', '0005_reports_write_scope'),
         ('devices', '0001_initial'),
         ('items', '0001_initial'),
-        ('sales', '0005_z_reports'),
+        ('sales', '0006_additive'),
     ]
 
     operations = [
