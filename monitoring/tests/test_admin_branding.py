@@ -4,13 +4,12 @@ import io
 
 import pypdf
 import pytest
-from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from PIL import Image
 
 from companies.branding.services import change_branding
-from companies.models import Branding
+from companies.models import Branding, Member
 from monitoring.admin.branding import PREVIEWS
 
 pytestmark = pytest.mark.django_db
@@ -115,9 +114,17 @@ def test_only_those_who_may_look_see_a_preview(client, branding, django_user_mod
 
     assert client.get(address).status_code == 403
     assert client.get(page_of(branding)).status_code == 403
-    user.user_permissions.add(Permission.objects.get(codename="view_branding"))
+    Member.objects.create(company=branding.company, user=user, role="auditor")
     assert client.get(address).status_code == 200
     assert client.post(page_of(branding), form()).status_code == 403
+
+
+def test_who_leads_the_company_changes_how_its_receipts_look(client, branding, django_user_model):
+    user = django_user_model.objects.create(username="asha", is_staff=True)
+    Member.objects.create(company=branding.company, user=user, role="manager")
+    client.force_login(user)
+
+    assert client.post(page_of(branding), form()).status_code == 302
 
 
 def test_there_is_no_other_preview(staff, branding):

@@ -56,6 +56,7 @@ def test_it_is_empty_without_sales(get, alpha):
     assert body["today"]["signed"] == {"sales": ZERO, "credit_notes": ZERO}
     assert body["devices"] == {
         "registered": 0, "initialising": 0, "active": 1, "suspended": 0, "refused": 0,
+        "restored": 0,
     }  # fmt: skip
 
 
