@@ -1,5 +1,6 @@
 """System checks: what is missing before this installation may serve, with the way out."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from cryptography.fernet import Fernet
@@ -42,4 +43,14 @@ def production_settings(**_: Any) -> list[CheckMessage]:
             Error("ALLOWED_HOSTS is empty or open.", hint="List the host names that you serve.",
                   id="etims.E004")
         )  # fmt: skip
-    return found
+    return [*found, *_ages()]
+
+
+def _ages() -> Iterator[CheckMessage]:
+    if settings.FISCAL_KEEP_YEARS < 5:
+        hint = "Tax records are kept for at least five years: set 5 or more."
+        yield Error("FISCAL_KEEP_YEARS is below 5.", hint=hint, id="etims.E010")
+    for name in ("CALL_BODIES_KEEP_DAYS", "DEBUG_KEEP_DAYS"):
+        if getattr(settings, name) < 31:
+            hint = "Set 31 or more: people still look at calls of the last month."
+            yield Error(f"{name} is below 31.", hint=hint, id="etims.E011")

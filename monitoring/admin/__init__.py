@@ -19,6 +19,7 @@ from . import (
     reconciliation,
     registers,
     reports,
+    retention,
     sales,
     stock,
     webhooks,
@@ -26,7 +27,8 @@ from . import (
 
 __all__ = [
     "alerts", "branding", "companies", "devices", "emails", "journal", "lists", "outbox",
-    "prints", "purchases", "reconciliation", "registers", "reports", "sales", "stock", "webhooks",
+    "prints", "purchases", "reconciliation", "registers", "reports", "retention",
+    "sales", "stock", "webhooks",
 ]  # fmt: skip
 
 # "View site" in the head of each page leads there.

@@ -140,7 +140,7 @@ def append(device_id: int, limit: int = BATCH) -> int:
         return 0
     chain = _open(head)
     facts = _next_facts(device_id, limit)
-    _announce_keys(chain)
+    announce_keys(chain)
     _enter(chain, facts)
     if not chain.added:
         return 0
@@ -173,10 +173,12 @@ def _opened_before() -> datetime:
     return timezone.now() - timedelta(seconds=OPEN_AFTER_S)
 
 
-def _announce_keys(chain: Chain) -> None:
-    """Each new key is announced by an entry that the key before it signs; the first by itself."""
+def announce_keys(chain: Chain, *, lost: bool = False) -> None:
+    """Each new key is announced by an entry that the key before it signs; the first by itself, and
+    so is the next after one that was lost.
+    """
     keys = SigningKey.objects.filter(device=chain.device)
-    known = keys.filter(version=chain.head.key_version).first()
+    known = None if lost else keys.filter(version=chain.head.key_version).first()
     chain.signer = Signer.of(known) if known else None
     new = list(keys.filter(version__gt=chain.head.key_version).order_by("version"))
     if known is None and not new:

@@ -67,6 +67,8 @@ class Checker:
     def entry(self, body: Body, hash: str, signature: str) -> Iterator[Finding]:
         number = body.get("sequence", 0)
         yield from self._check_order(body, number)
+        if body.get("kind") == "resumed":
+            yield from self._broken_before(body, number)
         yield from self._check_text(body, hash, signature, number)
         self._remember(body, hash, number)
 
@@ -77,11 +79,19 @@ class Checker:
             yield Finding("deleted_entry", number, f"before it, {gap} is missing.")
         elif number < expected:
             yield Finding("reordered", number, f"it comes after entry {self.sequence}.")
-        elif body.get("previous") != self.hash:
+        elif body.get("previous") != self.hash and body.get("kind") != "resumed":
             text = f"it does not follow the entry {self.sequence} that stands before it."
             yield Finding("broken_link", number, text)
         if self.device is not None and body.get("device") != self.device:
             yield Finding("wrong_device", number, "it belongs to another device.")
+
+    def _broken_before(self, body: Body, number: int) -> Iterator[Finding]:
+        """Whoever went on behind a break said so. What follows is checked, the break stays one."""
+        facts = body["facts"]
+        if body.get("previous") != self.hash:
+            yield Finding("broken_link", number, "it does not follow what stands before it.")
+        text = f"{facts.get('trouble')} Resumed by {facts.get('by')}: {facts.get('reason')}"
+        yield Finding("resumed", number, text)
 
     def _check_text(self, body: Body, hash: str, signature: str, number: int) -> Iterator[Finding]:
         text = canonical(body)

@@ -3,6 +3,7 @@
 from .alerts import Alert, AlertNotice, Severity
 from .heartbeat import Heartbeat
 from .journal import JournalCheckpoint, JournalEntry, JournalHead, JournalSource, UnjournaledFact
+from .retention import LegalHold, PruneMark
 from .webhooks import Delivery, Endpoint, Event, EventKind, Feed
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "JournalEntry",
     "JournalHead",
     "JournalSource",
+    "LegalHold",
+    "PruneMark",
     "Severity",
     "UnjournaledFact",
 ]

@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from core import facts
+from core.events import announce
 from devices.models import Call, SigningKey
 from devices.services import generate_keys
 from monitoring.journal import checkpoints, export, follower, verify_export
@@ -176,7 +176,7 @@ def test_a_cut_tail_is_named_by_a_checkpoint_from_elsewhere(check, tamper, devic
 
 def test_the_follower_does_not_go_on_behind_a_cut_tail(device, tamper):
     tamper("DELETE FROM monitoring_journalentry WHERE sequence > 7")
-    facts.note(device.pk, "counter_set", after=1)
+    announce("counter_set", device.pk, after=1)
 
     with pytest.raises(follower.JournalBroken, match="ends with entry 7, and was left after .* 9"):
         follower.append(device.pk)
@@ -289,7 +289,7 @@ def test_a_call_put_in_behind_the_follower_is_named(device, tamper):
 
 def test_bodies_that_were_emptied_by_age_are_no_tampering(device):
     first, second = Call.objects.filter(device=device, reference__in=["R1", "R2"]).order_by("pk")
-    facts.note(device.pk, "bodies_pruned", first=first.pk, last=first.pk)
+    announce("bodies_pruned", device.pk, first=first.pk, last=first.pk)
     Call.objects.filter(pk__in=[first.pk, second.pk]).update(request="", answer="")
 
     _, before = verify_device(device)
