@@ -14,7 +14,7 @@ from typing import Any
 
 import rfc8785
 from cryptography.fernet import InvalidToken
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Max
 from django.utils import timezone
 
@@ -124,7 +124,7 @@ def _follow_device(device_id: int, until: float) -> int:
             written += count
             if count < BATCH:
                 break
-    except (JournalBroken, InvalidToken, rfc8785.CanonicalizationError):
+    except (JournalBroken, InvalidToken, IntegrityError, rfc8785.CanonicalizationError):
         # One device's trouble is not the others'. Its lag grows, and that is watched.
         log.exception("journal stopped", extra={"device": device_id})
     return written
@@ -159,7 +159,8 @@ def _open(head: JournalHead) -> Chain:
             f"The chain ends with entry {found[0]}, and was left after entry {head.sequence}."
         )
     related = Device.objects.select_related("company", "branch")
-    device = related.defer("key", "init_answer").get(pk=head.device_id)
+    # No secret but the signing key: the loss of another must not stop the journal.
+    device = related.only("serial", "company__pin", "branch__code").get(pk=head.device_id)
     return Chain(device, head, last[2] if last else None)
 
 

@@ -1,7 +1,6 @@
 """A chain goes on behind a break, and never looks whole again."""
 
 import pytest
-from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 from django.db import connection
 
@@ -38,15 +37,13 @@ def test_it_goes_on_behind_a_cut_tail(device, tamper, check):  # noqa: F811
     follow()
 
     ten = next(body for body in bodies(device) if body["kind"] == "resumed")
-    assert (ten["sequence"], ten["previous"]) == (10, bodies(device)[6].get("hash", ten["previous"]))
+    assert (ten["sequence"], ten["previous"]) == (10, JournalEntry.objects.get(sequence=7).hash)
     assert ten["facts"]["left_after"]["sequence"] == 9
     assert ten["facts"]["found"]["sequence"] == 7
     here, there = check()
     # The gap and the entry that says so; the calls of the lost entries were entered again.
     assert here == there == [("deleted_entry", 10), ("resumed", 10)]
-    assert [b["kind"] for b in bodies(device)][7:] == ["resumed", "counter_set", "call", "call"] or (
-        sorted(b["kind"] for b in bodies(device)[8:]) == ["call", "call", "counter_set"]
-    )
+    assert sorted(b["kind"] for b in bodies(device)[8:]) == ["call", "call", "counter_set"]
 
 
 def test_what_follows_is_still_checked(device, tamper, check):  # noqa: F811
@@ -82,18 +79,17 @@ def test_it_goes_on_when_nothing_is_left(device, tamper, check):  # noqa: F811
     follow()
 
     here, there = check()
-    codes = [code for code, _ in there]
-    assert codes[0] == "deleted_entry"
-    assert codes.count("resumed") == 1
-    assert set(codes) <= {"deleted_entry", "resumed"}
+    # The first key is announced anew, by itself; an export has nothing before it to miss.
+    assert here == [("deleted_entry", 10), ("resumed", 11)]
+    assert there == [("resumed", 11)]
 
 
-def test_it_goes_on_under_a_new_key_when_the_old_one_is_lost(device, settings, check):  # noqa: F811
-    settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+def test_it_goes_on_under_a_new_key_when_the_old_one_is_lost(device, check):  # noqa: F811
+    lose_keys(device)
     announce("counter_set", device.pk, after=1)
     assert follow() == 0
 
-    resume(device, "ENCRYPTION_KEYS was lost in the fire")
+    resume(device, "the key was lost in the fire")
     follow()
 
     here, there = check()
@@ -101,6 +97,14 @@ def test_it_goes_on_under_a_new_key_when_the_old_one_is_lost(device, settings, c
     assert here == there
     assert SigningKey.objects.filter(device=device).count() == 3
     assert bodies(device)[-1]["kind"] == "counter_set"
+
+
+def lose_keys(device):  # noqa: F811
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE devices_signingkey SET private_key = 'unreadable' WHERE device_id = %s",
+            [device.pk],
+        )
 
 
 def test_a_reason_is_needed_and_nothing_is_half_written(device, tamper):  # noqa: F811
@@ -114,15 +118,10 @@ def test_a_reason_is_needed_and_nothing_is_half_written(device, tamper):  # noqa
         follower.append(device.pk)
 
 
-def test_a_lost_key_of_one_device_stops_no_other_checkpoint(alpha, beta, make_call, settings):
+def test_a_lost_key_of_one_device_stops_no_other_checkpoint(alpha, beta, make_call):
     make_call(alpha), make_call(beta)
     follow()
-    SigningKey.objects.filter(device=alpha.device).update(private_key="x")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE devices_signingkey SET private_key = 'unreadable' WHERE device_id = %s",
-            [alpha.device.pk],
-        )
+    lose_keys(alpha.device)
 
     assert checkpoints.daily() == 1
     assert checkpoints.journal_checkpoint(alpha.device) is None
