@@ -167,4 +167,4 @@ def rehearse(source: Path, url: str, passphrase: str) -> tuple[Manifest, list[st
         try:
             return restore(source, beside, passphrase)
         finally:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))

@@ -76,7 +76,10 @@ def _make(
     device: Device, now: datetime
 ) -> tuple[JournalEntry, SigningKey, Signed, datetime] | None:
     # Only an end that is where it was left: a checkpoint would vouch for a cut chain.
-    head = {"device__journal_head__sequence": F("sequence"), "device__journal_head__hash": F("hash")}
+    head = {
+        "device__journal_head__sequence": F("sequence"),
+        "device__journal_head__hash": F("hash"),
+    }
     last = JournalEntry.objects.filter(device=device, **head).order_by("-sequence")
     entry = last.first()
     if entry is None:

@@ -114,7 +114,7 @@ def _sign_on(chain: Chain, known: SigningKey | None) -> None:
     if current is None or current == known or not _is_readable(current):
         current = generate_keys(chain.device)
     chain.head.key_version = current.version - 1
-    announce_keys(chain, lost=known is not None)
+    announce_keys(chain, lost=True)
 
 
 def _note_again(device: Device) -> None:

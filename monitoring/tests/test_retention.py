@@ -184,9 +184,7 @@ def test_under_a_hold_nothing_goes(alpha, beta, old_call, make_call, is_whole_co
         holds.release(hold, reason="again", by="KRA")
 
 
-def test_a_hold_waits_for_the_window_under_way_and_then_nothing_goes(
-    alpha, old_call, monkeypatch
-):
+def test_a_hold_waits_for_the_window_under_way_and_then_nothing_goes(alpha, old_call, monkeypatch):
     monkeypatch.setattr(windows, "WINDOW", 1)
     first, second = old_call(), old_call()
     follow()
