@@ -95,7 +95,7 @@ def _is_readable(key: SigningKey) -> bool:
 
 
 def _behind(device: Device, head: JournalHead, last: JournalEntry | None) -> Chain:
-    """The chain as it shall go on: after what stands, above all numbers that were ever given out."""
+    """The chain as it shall go on: after what stands, above all numbers ever given out."""
     checkpoints = JournalCheckpoint.objects.filter(device=device)
     known = checkpoints.aggregate(last=Max("sequence"))["last"] or 0
     head.sequence = max(head.sequence, known, last.sequence if last else 0)

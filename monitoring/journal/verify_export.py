@@ -6,7 +6,8 @@
 
 A checkpoint is what a Z report or an earlier export shows as sequence and hash; it proves that the
 end was not cut off. The fingerprint of the first key comes from the business or from an earlier
-export (of a part: the key that it begins under); without it the chain is proven to be whole, but not whose it is. --z is a Z report as JSON,
+export (for a part: of the key that it begins under); without it the chain is proven to be whole,
+but not whose it is. --z is a Z report as JSON,
 byte for byte as it was downloaded: its hash must stand in the journal.
 
 Ends with 0 when all is well, 1 when something was changed, 2 when the file is no export.

@@ -61,7 +61,7 @@ def test_what_follows_is_still_checked(device, tamper, check):  # noqa: F811
 
 
 def test_it_goes_on_after_a_key_entry_was_cut(device, tamper, check):  # noqa: F811
-    """Entry 6 announced the second key: the chain goes on under the first, and announces it anew."""
+    """The chain goes on under the first key, and announces the second anew."""
     key = JournalEntry.objects.filter(kind="key").latest("sequence").sequence
     tamper(f"DELETE FROM monitoring_journalentry WHERE sequence >= {key}")
 

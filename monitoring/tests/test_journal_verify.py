@@ -326,7 +326,7 @@ def test_a_part_of_a_chain_is_verified_from_where_it_begins(device, tmp_path):
 
 
 def forged_part(device, folder):
-    """A part of a chain that somebody wrote anew under his own key, called by the real one's name."""
+    """A part that somebody wrote anew under his own key, called by the real one's name."""
     thief = Ed25519PrivateKey.generate()
     public = thief.public_key().public_bytes_raw().hex()
     path = folder / "part.jsonl"
