@@ -91,7 +91,7 @@ def restore(source: Path, url: str, passphrase: str) -> tuple[Manifest, list[str
 
 def _set(connection: "psycopg.Connection", statement: str) -> None:
     name = sql.Identifier(connection.info.dbname)
-    connection.execute(sql.SQL(statement).format(name))  # type: ignore[arg-type]
+    connection.execute(sql.SQL(statement).format(name))
 
 
 def _fill(source: Path, url: str, passphrase: str, major: int) -> Manifest:

@@ -102,7 +102,7 @@ def pruned_ranges(device: Device) -> list[Ids]:
     """Calls whose bodies were emptied by age, as the chain says."""
     # What waits first: the follower may enter it meanwhile, and then it is read twice, not never.
     waiting = UnjournaledFact.objects.filter(device=device, kind="bodies_pruned")
-    facts: list[Facts] = list(waiting.values_list("facts", flat=True))
+    facts: list[Any] = list(waiting.values_list("facts", flat=True))
     done = JournalEntry.objects.filter(device=device, kind="bodies_pruned")
     facts += [read(body)["facts"] for body in done.values_list("body", flat=True)]
     runs = [each.get("runs") or [(each["first"], each["last"])] for each in facts]

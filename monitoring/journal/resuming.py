@@ -68,7 +68,7 @@ def _announced(device: Device) -> SigningKey | None:
     """The key that the chain, as it stands, announced last."""
     keys = JournalEntry.objects.filter(device=device, kind="key").order_by("-sequence")
     source = keys.values_list("source", flat=True).first()
-    return SigningKey.objects.defer("private_key").filter(device=device, pk=source).first()
+    return SigningKey.objects.defer("private_key").filter(device=device, pk=source or 0).first()
 
 
 def _break(head: JournalHead, last: JournalEntry | None) -> str:
@@ -121,6 +121,6 @@ def _note_again(device: Device) -> None:
     closed = dict(JournalSource.objects.values_list("kind", "closed_id"))
     for table in followed():
         unknown = UNKNOWN_ROWS.format(rows=table.rows).replace("LIMIT 1000", "")
-        about = [0, closed.get(table.kind, 0), device.pk, table.kind, table.kind]
+        about: list[Any] = [0, closed.get(table.kind, 0), device.pk, table.kind, table.kind]
         with connection.cursor() as cursor:
             cursor.execute(NOTE_AGAIN.format(unknown=unknown), [device.pk, table.kind, *about])
