@@ -45,7 +45,7 @@ def production_settings(**_: Any) -> list[CheckMessage]:
             Error("ALLOWED_HOSTS is empty or open.", hint="List the host names that you serve.",
                   id="etims.E004")
         )  # fmt: skip
-    return [*found, *_reached_safely()]
+    return [*found, *_reached_safely(), *_ages()]
 
 
 def _reached_safely() -> Iterator[CheckMessage]:
@@ -79,3 +79,13 @@ def _reached_safely() -> Iterator[CheckMessage]:
         yield Error(
             "CSRF_TRUSTED_ORIGINS holds a wildcard.", hint="Name each origin.", id="etims.E007"
         )
+
+
+def _ages() -> Iterator[CheckMessage]:
+    if settings.FISCAL_KEEP_YEARS < 5:
+        hint = "Tax records are kept for at least five years: set 5 or more."
+        yield Error("FISCAL_KEEP_YEARS is below 5.", hint=hint, id="etims.E010")
+    for name in ("CALL_BODIES_KEEP_DAYS", "DEBUG_KEEP_DAYS"):
+        if getattr(settings, name) < 31:
+            hint = "Set 31 or more: people still look at calls of the last month."
+            yield Error(f"{name} is below 31.", hint=hint, id="etims.E011")

@@ -140,6 +140,8 @@ class Call(models.Model):
     code = models.CharField(max_length=30, blank=True)
     reason = models.CharField(max_length=500, blank=True)
     request_id = models.CharField(max_length=64, blank=True)
+    # When both bodies were emptied by age; their hashes are in the journal.
+    pruned_at = models.DateTimeField(null=True, blank=True)
 
     objects = CallQuerySet.as_manager()
 

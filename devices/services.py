@@ -15,7 +15,6 @@ from django.db.models import F, Max
 from django.utils import timezone
 
 from companies.models import Branch, Company
-from core import facts
 from core.events import announce
 from kra.codes import explain
 from kra.errors import DeviceRefused, KRAError, OutcomeUnknown, Rejected, Unavailable
@@ -61,6 +60,7 @@ def import_key(*, company: Company, branch: Branch, serial: str, **unit: str) ->
     )
     if not taken:
         raise WrongState("The device is in use.", help="Suspend it first.")
+    announce("key_imported", device.pk, scu_id=unit.get("scu_id", ""))
     announce("device.state", device.pk)
     forget_devices()
     return Device.objects.get(pk=device.pk)
@@ -76,7 +76,6 @@ def change_state(device: Device, *, to: str, reason: str) -> None:
     mine = Device.objects.filter(pk=device.pk, state__in=allowed[State(to)]).exclude(key="")
     if not mine.update(state=to, state_reason=reason[:300]):
         raise WrongState(f"The device is {device.state} and cannot become {to}.")
-    facts.note(device.pk, "device_state", state=str(to), reason=reason[:300])
     announce("device.state", device.pk)
     forget_devices()
 

@@ -165,6 +165,8 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": env.float("WEBHOOK_SECONDS", default=2.0),
     },
     "prune-events": {"task": "monitoring.tasks.prune_events", "schedule": timedelta(hours=1)},
+    # While shops sleep.
+    "prune-old": {"task": "monitoring.tasks.prune_old", "schedule": crontab(hour=1, minute=30)},
     "sync-imports": {"task": "items.tasks.sync_imports", "schedule": timedelta(hours=6)},
     "journal": {
         "task": "monitoring.tasks.follow_journal",

@@ -9,7 +9,7 @@ env = environ.Env()
 
 # --- Events ------------------------------------------------------------------------------------
 # Who is told what happened, in the transaction in which it happens (core/events.py).
-EVENT_SINKS = ["monitoring.webhooks.recording.record"]
+EVENT_SINKS = ["monitoring.webhooks.recording.record", "monitoring.journal.facts.record"]
 # The feed goes back so far; the log of webhooks too.
 EVENTS_KEEP_DAYS = env.int("EVENTS_KEEP_DAYS", default=30)
 EVENTS_WAIT_MAX = 20.0
@@ -37,11 +37,19 @@ BACKUP_FACTS = [
 BACKUP_PASSPHRASE = env.str("BACKUP_PASSPHRASE", default="")
 
 # --- Journal -----------------------------------------------------------------------------------
-# Who keeps the facts that leave no row of their own (core/facts.py).
-FACT_KEEPER = "monitoring.journal.facts.note"
 # One look of the follower works no longer than this: it shares its process with deliveries, and a
 # long backlog of the journal must leave them at least half of it.
 JOURNAL_SLICE_SECONDS = env.float("JOURNAL_SLICE_SECONDS", default=2.5)
+
+# --- Retention (docs/retention.md) -------------------------------------------------------------
+# Frozen messages, byte for byte as KRA accepted them: at least 5 in production (etims.E010).
+# Receipts, invoices and the journal are kept for ever.
+FISCAL_KEEP_YEARS = env.int("FISCAL_KEEP_YEARS", default=7)
+# Requests and answers of calls that told KRA something.
+CALL_BODIES_KEEP_DAYS = env.int("CALL_BODIES_KEEP_DAYS", default=550)
+# Requests and answers of calls that only asked, alerts that are over.
+DEBUG_KEEP_DAYS = env.int("DEBUG_KEEP_DAYS", default=90)
+PRUNE_SECONDS = env.float("PRUNE_SECONDS", default=300.0)
 
 # --- Monitoring --------------------------------------------------------------------------------
 # Who may read /metrics: whoever knows the token or comes from these networks; by default nobody.

@@ -45,6 +45,10 @@ class LogDetail(LogOutput):
         str, Meta(description="As sent; secrets were masked when it was stored.")
     ] = ""
     answer: Annotated[str, Meta(description="As it came; secrets masked.")] = ""
+    pruned_at: Annotated[
+        datetime | None,
+        Meta(description="Both bodies were emptied by age then; the journal has their SHA-256."),
+    ] = None
 
 
 def log_output(call: Call) -> LogOutput:
@@ -70,7 +74,7 @@ def log_output(call: Call) -> LogOutput:
 def log_detail(call: Call) -> LogDetail:
     output = log_output(call)
     shared = {name: getattr(output, name) for name in output.__struct_fields__}
-    return LogDetail(**shared, request=call.request, answer=call.answer)
+    return LogDetail(**shared, request=call.request, answer=call.answer, pruned_at=call.pruned_at)
 
 
 def explanation_of(code: str, message: str = "") -> Explanation | None:

@@ -8,6 +8,7 @@ from outbox.tasks import is_stopping
 
 from .journal import checkpoints, follower
 from .models import Heartbeat
+from .retention import pruning as retention
 from .webhooks import delivery, pruning
 
 SEND_SECONDS = 20.0
@@ -46,3 +47,9 @@ def send_webhooks() -> int:
 @shared_task(expires=300)
 def prune_events() -> int:
     return pruning.prune()
+
+
+@shared_task(expires=3600)
+def prune_old() -> None:
+    """What the settings call old; the next night goes on where time was up."""
+    retention.prune(until=time.monotonic() + settings.PRUNE_SECONDS)

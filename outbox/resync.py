@@ -10,7 +10,7 @@ import logging
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from core import facts
+from core.events import announce
 from devices.calls import exchange
 from devices.services import release_restored
 from kra.answers import Reply
@@ -61,7 +61,7 @@ def resync_counter(lane: Lane, *, last_number: int, reason: str) -> None:
 def _note_counter(lane: Lane, last_number: int, reason: str) -> None:
     before = Lane.objects.values_list("last_number", flat=True).get(pk=lane.pk)
     about = {"stream": lane.stream, "before": before, "after": last_number, "reason": reason}
-    facts.note(lane.device_id, "counter_set", **about)
+    announce("counter_set", lane.device_id, **about)
 
 
 def _keep(lease: Lease) -> None:
@@ -143,7 +143,7 @@ def _adopt(lane: Lane, number: int, reply: Reply) -> Transmission | None:
             row.save(update_fields=["number", "body", "sha256"])
             accept(row, handler, found.receipt)
             about = {"transmission": row.pk, "reference": row.reference, "number": number}
-            facts.note(lane.device_id, "adopted", **about)
+            announce("adopted", lane.device_id, **about)
         return row
     return None
 

@@ -6,8 +6,8 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from core import facts
 from core.errors import Problem
+from core.events import announce
 from devices.models import Device
 from outbox.models import Status
 from outbox.services import cancel, retry_now
@@ -80,7 +80,7 @@ def _leave(invoice: Invoice, *, to: str, reason: str, error: Any) -> None:
         raise error(f"The sale is {Invoice.objects.get(pk=invoice.pk).status}.")
     about = {"document": invoice.pk, "reference": invoice.reference, "version": invoice.version}
     kind = "corrected" if to == State.SUPERSEDED else "voided"
-    facts.note(invoice.device_id, kind, reason=reason, **about)
+    announce(kind, invoice.device_id, reason=reason, **about)
 
 
 @transaction.atomic

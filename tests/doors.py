@@ -15,6 +15,7 @@ from companies.models import Scope
 from devices.models import Call, Device
 from items.models import Classification, Code, ImportLine, Item, Notice, StockMovement
 from monitoring.models import Alert, Endpoint
+from monitoring.retention.holds import place
 from monitoring.webhooks.recording import record
 from monitoring.webhooks.sending import new_secret
 from outbox.models import Status
@@ -238,6 +239,9 @@ DOORS = {
     "GET /api/logs/": Door("list", (Scope.LOGS_READ,)),
     "GET /api/logs/{id}/": Door("object", (Scope.LOGS_READ,)),
     "GET /api/journal/": Door("object", (Scope.LOGS_READ,), query="?device=dvc-a1"),
+    "GET /api/holds/": Door("list", COMPANY),
+    "POST /api/holds/": own(Scope.COMPANY_WRITE, REASON),
+    "POST /api/holds/{id}/release/": Door("operator", (Scope.PLATFORM,), REASON),
     "GET /api/alerts/": Door("list", (Scope.REPORTS_READ,)),
     "POST /api/alerts/test/": Door("operator", (Scope.PLATFORM,), {}),
     "GET /api/dashboard/": Door("own", (Scope.REPORTS_READ,)),
@@ -335,6 +339,7 @@ def furnish(alpha: Any) -> World:
         "z": close_day(device, day=date(2020, 1, 1), by="Alphaville").pk,
         "imports": _declare(company).pk,
         "webhooks": _listen(alpha).pk,
+        "holds": place(company, device, reason="Alphaville", by="a test").pk,
     }
     return World(alpha, things)
 

@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 from core.sealing import CHUNK, NotOpened, seal, unseal
 from devices.models import Device, SigningKey
 from devices.services import generate_keys
-from monitoring.backups import programs, restoring
+from monitoring.backups import dumping, programs, restoring
 
 PASSPHRASE = "correct horse battery"
 
@@ -187,6 +187,74 @@ def test_a_wrong_passphrase_opens_nothing(tmp_path):
 
     with file.open("rb") as source, pytest.raises(NotOpened, match="passphrase"):
         list(unseal(source, "another passphrase"))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("death", ["compare", "facts_of"])
+def test_a_death_before_the_devices_are_held_back_leaves_it_locked(
+    till, tmp_path, monkeypatch, death
+):
+    """The rows are in; nobody may claim and send before the devices are `restored`."""
+    file = tmp_path / "copy.etims"
+    run("backup", str(file))
+
+    def dies(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(restoring, death, dies)
+    with empty_database() as url:
+        with pytest.raises(KeyboardInterrupt):
+            restoring.restore(file, url, PASSPHRASE)
+        assert ask(url, "SELECT state FROM devices_device") == [("active",)]
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            ask(url, "UPDATE devices_device SET state_reason = 'sent' RETURNING 1")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_database_can_be_used_after_a_restore_and_after_a_failed_one(till, tmp_path):
+    file = tmp_path / "copy.etims"
+    run("backup", str(file))
+    bad = tmp_path / "bad.etims"
+    bad.write_bytes(file.read_bytes()[:-1000])
+    with empty_database() as url:
+        with pytest.raises(NotOpened):
+            restoring.restore(bad, url, PASSPHRASE)
+        assert ask(url, "SHOW default_transaction_read_only") == [("off",)]
+        restoring.restore(file, url, PASSPHRASE)
+        assert ask(url, "UPDATE devices_device SET state_reason = '' RETURNING state") == [
+            ("restored",)
+        ]
+        noted = ask(url, "SELECT facts->>'state' FROM monitoring_unjournaledfact"
+                         " WHERE facts->>'state' = 'restored'")  # fmt: skip
+        assert noted == [("restored",)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_copy_never_replaces_another(till, tmp_path, monkeypatch):
+    """Another process finished under the same name in between."""
+    file = tmp_path / "copy.etims"
+    real = dumping._write
+
+    def slow(*arguments):
+        manifest = real(*arguments)
+        file.write_bytes(b"the other's")
+        return manifest
+
+    monkeypatch.setattr(dumping, "_write", slow)
+    with pytest.raises(FileExistsError):
+        dumping.back_up(programs.own_url(), file, PASSPHRASE)
+
+    assert file.read_bytes() == b"the other's"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_the_connection_stays_as_protected_as_it_was():
+    url = "postgresql://u:p%40@%2Frun%2FPg:6432/etims?sslmode=verify-full&sslrootcert=/ca.pem"
+
+    found = programs.environment_for(url)
+
+    assert (found["PGHOST"], found["PGPASSWORD"]) == ("/run/Pg", "p@")
+    assert (found["PGSSLMODE"], found["PGSSLROOTCERT"]) == ("verify-full", "/ca.pem")
 
 
 def test_a_missing_program_is_named(monkeypatch):

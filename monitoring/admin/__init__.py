@@ -21,6 +21,7 @@ from . import (
     reconciliation,
     registers,
     reports,
+    retention,
     sales,
     stock,
     webhooks,
@@ -29,7 +30,7 @@ from . import (
 __all__ = [
     "alerts", "branding", "companies", "devices", "emails", "items", "journal", "lists", "outbox",
     "oversight", "people", "prints", "purchases", "reconciliation", "registers", "reports",
-    "sales", "stock", "webhooks",
+    "retention", "sales", "stock", "webhooks",
 ]  # fmt: skip
 
 # "View site" in the head of each page leads there.

@@ -70,6 +70,12 @@ class SigningKeyAdmin(ReadOnlyAdmin):
     fields = ("device", "version", "public_key", "fingerprint", "created_at", "retired_at")
 
 
+def pruned(call: Call) -> str:
+    if call.pruned_at is None:
+        return ""
+    return f"body pruned on {call.pruned_at:%Y-%m-%d}; its SHA-256 is in the journal"
+
+
 class OutcomeFilter(admin.SimpleListFilter):
     title = "outcome"
     parameter_name = "outcome"
@@ -120,8 +126,8 @@ class CallAdmin(ReadOnlyAdmin):
 
     @admin.display(description="request (secrets masked)")
     def request_text(self, call: Call) -> str:
-        return readable(call.request)
+        return pruned(call) or readable(call.request)
 
     @admin.display(description="answer (secrets masked)")
     def answer_text(self, call: Call) -> str:
-        return readable(call.answer)
+        return pruned(call) or readable(call.answer)

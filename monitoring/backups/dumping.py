@@ -5,6 +5,7 @@ import struct
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import msgspec
 import psycopg
@@ -27,15 +28,16 @@ class Manifest(msgspec.Struct):
 
 def back_up(url: str, target: Path, passphrase: str) -> Manifest:
     """The file appears whole, or not at all. Raises DumpFailed, ProgramMissing, NotOpened."""
-    part = target.with_name(target.name + ".part")
+    # A name of its own: two at once must not write into one file.
+    part = target.with_name(f"{target.name}.{uuid4().hex[:8]}.part")
     try:
-        with part.open("wb") as file:
+        with part.open("xb") as file:
             os.chmod(part, 0o600)
             with psycopg.connect(url) as connection:
                 manifest = _write(connection, url, file, passphrase)
             file.flush()
             os.fsync(file.fileno())
-        part.rename(target)
+        os.link(part, target)  # unlike a rename, it never replaces another copy
     finally:
         part.unlink(missing_ok=True)
     return manifest

@@ -7,16 +7,20 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from django.db import connection
+from psycopg.conninfo import conninfo_to_dict
 
 from core.errors import Conflict
 
 SYSTEM = Path("/usr/lib/postgresql")
-# Of a connection: how it is sealed, and whom it trusts.
-TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
+# How the connection is protected goes with it: without these a copy would cross the network bare.
+CONNECTION = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "channel_binding")
+VARIABLES = {
+    "host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD",
+    "dbname": "PGDATABASE",
+} | {name: f"PG{name.replace('_', '').upper()}" for name in CONNECTION}  # fmt: skip
 
 
 class ProgramMissing(Conflict):
@@ -61,16 +65,11 @@ def _major(folder: Path) -> int:
 
 def environment_for(url: str) -> dict[str, str]:
     """Where to connect, for libpq: a password in the arguments would be seen by everybody."""
-    parts = urlsplit(url)
-    given: dict[str, Any] = {
-        "PGHOST": parts.hostname,
-        "PGPORT": parts.port,
-        "PGUSER": parts.username and unquote(parts.username),
-        "PGPASSWORD": parts.password and unquote(parts.password),
-        "PGDATABASE": unquote(parts.path.lstrip("/")),
-        **{f"PG{name.upper()}": value for name, value in parse_qsl(parts.query) if name in TLS},
+    # Read by libpq itself: a socket's path keeps its letters, and sslmode is not forgotten.
+    parts = conninfo_to_dict(url)
+    return os.environ | {
+        variable: str(parts[name]) for name, variable in VARIABLES.items() if parts.get(name)
     }
-    return os.environ | {name: str(value) for name, value in given.items() if value}
 
 
 def own_url() -> str:
@@ -81,6 +80,6 @@ def own_url() -> str:
         who += f":{quote(str(own['PASSWORD']), safe='')}"
     host = quote(str(own["HOST"] or ""), safe="")
     port = f":{own['PORT']}" if own["PORT"] else ""
-    options = own.get("OPTIONS", {})
-    tls = urlencode({name: options[name] for name in TLS if name in options}, quote_via=quote)
-    return f"postgresql://{who}@{host}{port}/{quote(str(own['NAME']))}{tls and '?'}{tls}"
+    options = {name: value for name, value in own["OPTIONS"].items() if name in CONNECTION}
+    query = f"?{urlencode(options)}" if options else ""
+    return f"postgresql://{who}@{host}{port}/{quote(str(own['NAME']))}{query}"

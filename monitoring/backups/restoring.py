@@ -41,7 +41,19 @@ AFTERWARDS = [
     "UPDATE monitoring_event SET recorded_in = 0",
     "UPDATE monitoring_feed SET era = era + 1, pruned_to = -1, sender = NULL, sender_until = NULL",
     "DELETE FROM monitoring_heartbeat",
+    # The chain goes on from the copy: whoever holds a newer checkpoint learns why it is not there.
+    """INSERT INTO monitoring_unjournaledfact (device_id, kind, facts, at, is_open_noted)
+    SELECT id, 'device_state',
+        jsonb_build_object('state', state, 'reason', state_reason), now(), false
+    FROM devices_device WHERE state = 'restored'""",
 ]
+
+
+# From before the first row until the devices are held back, whoever else connects can only read:
+# a death in between must not leave a database that speaks to KRA with old counters.
+LOCK = "ALTER DATABASE {} SET default_transaction_read_only = on"
+UNLOCK = "ALTER DATABASE {} RESET default_transaction_read_only"
+MAY_WRITE = "-c default_transaction_read_only=off"
 
 
 class NotRestored(Conflict):
@@ -54,7 +66,7 @@ def restore(source: Path, url: str, passphrase: str) -> tuple[Manifest, list[str
 
     Raises NotRestored, DumpFailed, ProgramMissing, NotOpened; then the database is still empty.
     """
-    with psycopg.connect(url) as connection:
+    with psycopg.connect(url, options=MAY_WRITE) as connection:
         found = connection.execute(
             "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
             " WHERE n.nspname = 'public' AND c.relkind = 'r'"
@@ -62,15 +74,32 @@ def restore(source: Path, url: str, passphrase: str) -> tuple[Manifest, list[str
         if found is None or found[0]:
             raise NotRestored("The database is not empty: it would be mixed with the copy.")
         major = connection.info.server_version // 10_000
+        _set(connection, LOCK)
+    try:
+        manifest = _fill(source, url, passphrase, major)
+    except BaseException:
+        with psycopg.connect(url, options=MAY_WRITE) as connection:
+            _set(connection, UNLOCK)  # it is still empty
+        raise
+    with psycopg.connect(url, options=MAY_WRITE) as connection:
+        differences = compare(manifest, facts_of(connection.cursor()))
+        for statement in AFTERWARDS:
+            connection.execute(statement.encode())
+        _set(connection, UNLOCK)
+    return manifest, differences
+
+
+def _set(connection: "psycopg.Connection", statement: str) -> None:
+    name = sql.Identifier(connection.info.dbname)
+    connection.execute(sql.SQL(statement).format(name))
+
+
+def _fill(source: Path, url: str, passphrase: str, major: int) -> Manifest:
     with source.open("rb") as file:
         parts = unseal(file, passphrase)
         manifest, rest = _manifest(parts)
         _load(rest, parts, url, max(major, manifest.server))
-    with psycopg.connect(url) as connection:
-        differences = compare(manifest, facts_of(connection.cursor()))
-        for statement in AFTERWARDS:
-            connection.execute(statement.encode())
-    return manifest, differences
+    return manifest
 
 
 def _manifest(parts: Iterator[bytes]) -> tuple[Manifest, bytes]:
@@ -89,7 +118,7 @@ def _manifest(parts: Iterator[bytes]) -> tuple[Manifest, bytes]:
 
 def _load(first: bytes, parts: Iterator[bytes], url: str, major: int) -> None:
     """In one transaction: a file that turns out damaged leaves nothing behind."""
-    environment = programs.environment_for(url)
+    environment = programs.environment_for(url) | {"PGOPTIONS": MAY_WRITE}
     command = [
         str(programs.folder_for(major) / "pg_restore"), "--single-transaction", "--no-owner",
         "--no-privileges", "--exit-on-error", "--clean", "--if-exists",

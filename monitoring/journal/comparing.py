@@ -5,6 +5,7 @@ receipt and Z is compared with what its entry says of it, so a row that was edit
 in later is named.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from hashlib import sha256
 from itertools import islice
@@ -54,7 +55,7 @@ def verify_device(device: Device, *, pinned: str = "") -> tuple[Checker, list[Fi
     whole = range_of(device, None, None)
     rows = entries(Range(device, 1, whole.last))
     left: dict[int, str] = {}
-    pruned = pruned_ranges(device)
+    pruned = Pruned(device)
     while chunk := list(islice(rows, CHUNK)):
         findings += _walk(checker, chunk, left, pruned)
     for row in checkpoints.filter(sequence__lte=max(whole.last, 0)):
@@ -66,7 +67,7 @@ def verify_device(device: Device, *, pinned: str = "") -> tuple[Checker, list[Fi
 
 
 def _walk(
-    checker: Checker, chunk: list[JournalEntry], left: dict[int, str], pruned: list[Ids]
+    checker: Checker, chunk: list[JournalEntry], left: dict[int, str], pruned: "Pruned"
 ) -> Iterator[Finding]:
     said: dict[str, dict[int, tuple[int, Facts]]] = {}
     for entry in chunk:
@@ -84,16 +85,31 @@ def _walk(
         yield from _compare(kind, sources, pruned)
 
 
+class Pruned:
+    """Whose bodies may be empty. Asked anew before it says no: pruning goes on meanwhile."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.runs = pruned_ranges(device)
+
+    def covers(self, source: int) -> bool:
+        if not is_within(source, self.runs):
+            self.runs = pruned_ranges(self.device)
+        return is_within(source, self.runs)
+
+
 def pruned_ranges(device: Device) -> list[Ids]:
     """Calls whose bodies were emptied by age, as the chain says."""
-    done = JournalEntry.objects.filter(device=device, kind="bodies_pruned")
-    facts = [read(body)["facts"] for body in done.values_list("body", flat=True)]
+    # What waits first: the follower may enter it meanwhile, and then it is read twice, not never.
     waiting = UnjournaledFact.objects.filter(device=device, kind="bodies_pruned")
-    facts += waiting.values_list("facts", flat=True)
-    return [(each["first"], each["last"]) for each in facts]
+    facts: list[Any] = list(waiting.values_list("facts", flat=True))
+    done = JournalEntry.objects.filter(device=device, kind="bodies_pruned")
+    facts += [read(body)["facts"] for body in done.values_list("body", flat=True)]
+    runs = [each.get("runs") or [(each["first"], each["last"])] for each in facts]
+    return sorted({(first, last) for run in runs for first, last in run})
 
 
-def _compare(kind: str, said: dict[int, tuple[int, Facts]], pruned: list[Ids]) -> Iterator[Finding]:
+def _compare(kind: str, said: dict[int, tuple[int, Facts]], pruned: Pruned) -> Iterator[Finding]:
     """The rows as they are now against what their entries say."""
     table = "call" if kind == "call_open" else kind
     if table not in READERS:
@@ -109,10 +125,16 @@ def _compare(kind: str, said: dict[int, tuple[int, Facts]], pruned: list[Ids]) -
         if kind == "call_open":
             present = as_open(present)
         for name, was, is_ in differences(facts, present):
-            if is_ == EMPTY and any(first <= source <= last for first, last in pruned):
+            if is_ == EMPTY and pruned.covers(source):
                 continue
             text = f"{table} {source}{_named(facts)}: {name} was {was}, is {is_}."
             yield Finding("changed_row", sequence, text)
+
+
+def is_within(source: int, runs: list[Ids]) -> bool:
+    """`runs` are sorted; where two overlap, the one that begins later speaks."""
+    place = bisect_right(runs, (source, 2**63)) - 1
+    return place >= 0 and runs[place][0] <= source <= runs[place][1]
 
 
 def _named(facts: Facts) -> str:
@@ -161,7 +183,7 @@ def _check_left(device: Device, left: dict[int, str]) -> Iterator[Finding]:
         return
     gone = Invoice.objects.filter(device=device).exclude(state=State.ACTIVE)
     for invoice in gone.filter(state_at__gte=began.recorded_at).iterator():
-        if invoice.pk not in left and not _is_waiting(invoice):
+        if invoice.pk not in left and not _is_waiting(invoice) and not _is_entered(invoice):
             text = f"{invoice.reference} is {invoice.state}, and no entry says so."
             yield Finding("unknown_row", 0, text)
     active = Invoice.objects.filter(device=device, pk__in=left, state=State.ACTIVE)
@@ -173,3 +195,11 @@ def _check_left(device: Device, left: dict[int, str]) -> Iterator[Finding]:
 def _is_waiting(invoice: Invoice) -> bool:
     waiting = UnjournaledFact.objects.filter(device_id=invoice.device_id, kind__in=LEFT.values())
     return waiting.filter(facts__document=invoice.pk).exists()
+
+
+def _is_entered(invoice: Invoice) -> bool:
+    """The follower may have entered it since the chain was walked."""
+    kinds = JournalEntry.objects.filter(device_id=invoice.device_id, kind__in=LEFT.values())
+    since = kinds.filter(recorded_at__gte=invoice.state_at)
+    return any(read(body)["facts"]["document"] == invoice.pk for body in
+               since.values_list("body", flat=True).iterator())  # fmt: skip

@@ -11,8 +11,10 @@ from typing import Any
 import rfc8785
 from django.apps import apps
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 
+from devices.models import Device
 from monitoring.models import UnjournaledFact
 from sales.models import LETTERS, Invoice, Receipt
 
@@ -32,8 +34,18 @@ CALLS = """
 """
 
 
+def record(what: str, subject: int, facts: Facts) -> None:
+    """A sink of core/events.py: one insert in the caller's transaction."""
+    if what.startswith("sale."):
+        return  # what KRA signed or refused is read from its rows
+    if what == "device.state":
+        state = Device.objects.values("state", reason=F("state_reason")).get(pk=subject)
+        note(subject, "device_state", {**facts, **state})
+    else:
+        note(subject, what, facts)
+
+
 def note(device_id: int, kind: str, facts: Facts) -> None:
-    """settings.FACT_KEEPER: one insert in the caller's transaction."""
     if kind in READERS:
         raise ValueError(f"Facts of the kind {kind!r} are read from their rows.")
     UnjournaledFact.objects.create(

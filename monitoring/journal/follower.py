@@ -14,7 +14,7 @@ from typing import Any
 
 import rfc8785
 from cryptography.fernet import InvalidToken
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Max
 from django.utils import timezone
 
@@ -124,7 +124,7 @@ def _follow_device(device_id: int, until: float) -> int:
             written += count
             if count < BATCH:
                 break
-    except (JournalBroken, InvalidToken, rfc8785.CanonicalizationError):
+    except (JournalBroken, InvalidToken, IntegrityError, rfc8785.CanonicalizationError):
         # One device's trouble is not the others'. Its lag grows, and that is watched.
         log.exception("journal stopped", extra={"device": device_id})
     return written
@@ -140,7 +140,7 @@ def append(device_id: int, limit: int = BATCH) -> int:
         return 0
     chain = _open(head)
     facts = _next_facts(device_id, limit)
-    _announce_keys(chain)
+    announce_keys(chain)
     _enter(chain, facts)
     if not chain.added:
         return 0
@@ -159,7 +159,8 @@ def _open(head: JournalHead) -> Chain:
             f"The chain ends with entry {found[0]}, and was left after entry {head.sequence}."
         )
     related = Device.objects.select_related("company", "branch")
-    device = related.defer("key", "init_answer").get(pk=head.device_id)
+    # No secret but the signing key: the loss of another must not stop the journal.
+    device = related.only("serial", "company__pin", "branch__code").get(pk=head.device_id)
     return Chain(device, head, last[2] if last else None)
 
 
@@ -173,10 +174,12 @@ def _opened_before() -> datetime:
     return timezone.now() - timedelta(seconds=OPEN_AFTER_S)
 
 
-def _announce_keys(chain: Chain) -> None:
-    """Each new key is announced by an entry that the key before it signs; the first by itself."""
+def announce_keys(chain: Chain, *, lost: bool = False) -> None:
+    """Each new key is announced by an entry that the key before it signs; the first by itself, and
+    so is the next after one that was lost.
+    """
     keys = SigningKey.objects.filter(device=chain.device)
-    known = keys.filter(version=chain.head.key_version).first()
+    known = None if lost else keys.filter(version=chain.head.key_version).first()
     chain.signer = Signer.of(known) if known else None
     new = list(keys.filter(version__gt=chain.head.key_version).order_by("version"))
     if known is None and not new:

@@ -6,7 +6,8 @@
 
 A checkpoint is what a Z report or an earlier export shows as sequence and hash; it proves that the
 end was not cut off. The fingerprint of the first key comes from the business or from an earlier
-export; without it the chain is proven to be whole, but not whose it is. --z is a Z report as JSON,
+export (for a part: of the key that it begins under); without it the chain is proven to be whole,
+but not whose it is. --z is a Z report as JSON,
 byte for byte as it was downloaded: its hash must stand in the journal.
 
 Ends with 0 when all is well, 1 when something was changed, 2 when the file is no export.
@@ -57,16 +58,26 @@ class Checker:
     wanted: frozenset[int] = frozenset()
     z_hashes: dict[str, int] = field(default_factory=dict)
 
-    def start_at(self, header: Body) -> None:
+    def start_at(self, header: Body) -> Iterator[Finding]:
         """Go on from the middle of a chain: what lies before is taken from the header."""
         self.sequence = header["first_sequence"] - 1
         self.hash = header["previous"]
         self.key = header["key"]
-        self.keys = {key["fingerprint"]: key["public_key"] for key in header["keys"]}
+        # Nobody signed the header: only the key that it names, and only if it is that key. Later
+        # ones are announced by entries.
+        self.keys = {
+            key["fingerprint"]: key["public_key"]
+            for key in header["keys"]
+            if key["fingerprint"] == self.key == fingerprint_of(str(key["public_key"]))
+        }
+        if self.pinned and self.key != self.pinned:
+            yield Finding("wrong_key", self.sequence + 1, f"this part begins under {self.key}.")
 
     def entry(self, body: Body, hash: str, signature: str) -> Iterator[Finding]:
         number = body.get("sequence", 0)
         yield from self._check_order(body, number)
+        if body.get("kind") == "resumed":
+            yield from self._broken_before(body, number)
         yield from self._check_text(body, hash, signature, number)
         self._remember(body, hash, number)
 
@@ -77,11 +88,19 @@ class Checker:
             yield Finding("deleted_entry", number, f"before it, {gap} is missing.")
         elif number < expected:
             yield Finding("reordered", number, f"it comes after entry {self.sequence}.")
-        elif body.get("previous") != self.hash:
+        elif body.get("previous") != self.hash and body.get("kind") != "resumed":
             text = f"it does not follow the entry {self.sequence} that stands before it."
             yield Finding("broken_link", number, text)
         if self.device is not None and body.get("device") != self.device:
             yield Finding("wrong_device", number, "it belongs to another device.")
+
+    def _broken_before(self, body: Body, number: int) -> Iterator[Finding]:
+        """Whoever went on behind a break said so. What follows is checked, the break stays one."""
+        facts = body["facts"]
+        if body.get("previous") != self.hash:
+            yield Finding("broken_link", number, "it does not follow what stands before it.")
+        text = f"{facts.get('trouble')} Resumed by {facts.get('by')}: {facts.get('reason')}"
+        yield Finding("resumed", number, text)
 
     def _check_text(self, body: Body, hash: str, signature: str, number: int) -> Iterator[Finding]:
         text = canonical(body)
@@ -192,12 +211,17 @@ def verify(
     header, anchors = first["body"], list(anchors)
     wanted = frozenset({number for number, _ in anchors} | set(header["checkpoints"]))
     checker = Checker(device=header["device"], pinned=pinned, wanted=wanted)
+    findings: list[Finding] = []
     if header["first_sequence"] > 1:
-        checker.start_at(header)
-    findings, end = _walk(checker, rows)
+        findings += checker.start_at(header)
+        checker.hashes[checker.sequence] = checker.hash
+    walked, end = _walk(checker, rows)
+    findings += walked
     for number, hash in anchors:
-        if number >= header["first_sequence"]:
-            findings += checker.anchor(number, hash)
+        findings += checker.anchor(number, hash)
+        if number < header["first_sequence"] - 1:
+            text = f"the checkpoint {number} lies before this part: export from there on."
+            findings.append(Finding("not_compared", 0, text))
     if end is None:
         text = f"the file ends with entry {checker.sequence} and without its last line."
         findings.append(Finding("tail_cut", checker.sequence, text))

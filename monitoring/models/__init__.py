@@ -4,6 +4,7 @@ from .alerts import Alert, AlertNotice, Severity
 from .heartbeat import Heartbeat
 from .journal import JournalCheckpoint, JournalEntry, JournalHead, JournalSource, UnjournaledFact
 from .oversight import ActionRequest, AuditEvent
+from .retention import LegalHold, PruneMark
 from .webhooks import Delivery, Endpoint, Event, EventKind, Feed
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "JournalEntry",
     "JournalHead",
     "JournalSource",
+    "LegalHold",
+    "PruneMark",
     "Severity",
     "UnjournaledFact",
 ]

@@ -10,7 +10,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from core import facts
+from core.events import announce
 from devices.models import Call, SigningKey
 from devices.services import generate_keys
 from monitoring.journal import checkpoints, collecting, follower
@@ -252,9 +252,9 @@ def test_a_new_key_is_announced_under_the_old_one(alpha, make_call):
 
 def test_a_noted_fact_comes_with_what_its_transaction_changed(alpha):
     with transaction.atomic():
-        facts.note(alpha.device.pk, "counter_set", after=1)
+        announce("counter_set", alpha.device.pk, after=1)
         transaction.set_rollback(True)
-    facts.note(alpha.device.pk, "counter_set", after=2, huge=2**60)
+    announce("counter_set", alpha.device.pk, after=2, huge=2**60)
 
     follow()
 

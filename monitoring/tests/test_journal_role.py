@@ -3,7 +3,7 @@
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from core import facts
+from core.events import announce
 from local.paths import ROOT
 from monitoring.journal import checkpoints
 
@@ -32,7 +32,7 @@ def as_processes():
 
 def test_it_may_do_all_that_the_follower_does(alpha, make_call, as_processes):
     make_call(alpha)
-    facts.note(alpha.device.pk, "counter_set", after=1)
+    announce("counter_set", alpha.device.pk, after=1)
 
     assert follow() == 3
     assert checkpoints.daily() == 1

@@ -9,11 +9,12 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from core import facts
+from core.events import announce
 from devices.models import Call, SigningKey
 from devices.services import generate_keys
 from monitoring.journal import checkpoints, export, follower, verify_export
@@ -176,7 +177,7 @@ def test_a_cut_tail_is_named_by_a_checkpoint_from_elsewhere(check, tamper, devic
 
 def test_the_follower_does_not_go_on_behind_a_cut_tail(device, tamper):
     tamper("DELETE FROM monitoring_journalentry WHERE sequence > 7")
-    facts.note(device.pk, "counter_set", after=1)
+    announce("counter_set", device.pk, after=1)
 
     with pytest.raises(follower.JournalBroken, match="ends with entry 7, and was left after .* 9"):
         follower.append(device.pk)
@@ -289,7 +290,7 @@ def test_a_call_put_in_behind_the_follower_is_named(device, tamper):
 
 def test_bodies_that_were_emptied_by_age_are_no_tampering(device):
     first, second = Call.objects.filter(device=device, reference__in=["R1", "R2"]).order_by("pk")
-    facts.note(device.pk, "bodies_pruned", first=first.pk, last=first.pk)
+    announce("bodies_pruned", device.pk, first=first.pk, last=first.pk)
     Call.objects.filter(pk__in=[first.pk, second.pk]).update(request="", answer="")
 
     _, before = verify_device(device)
@@ -322,6 +323,52 @@ def test_a_part_of_a_chain_is_verified_from_where_it_begins(device, tmp_path):
 
     assert (wanted.first, wanted.last) == (5, 9)
     assert on_file(path) == []
+
+
+def forged_part(device, folder):
+    """A part that somebody wrote anew under his own key, called by the real one's name."""
+    thief = Ed25519PrivateKey.generate()
+    public = thief.public_key().public_bytes_raw().hex()
+    path = folder / "part.jsonl"
+    entry = JournalEntry.objects.get(sequence=5)
+    wanted = export.range_of(device, entry.recorded_at, None)
+    header, *rest = [json.loads(line) for line in export.lines(wanted)]
+    real, before = header["body"]["key"], "1" * 64
+    header["body"]["keys"] = [{"fingerprint": real, "public_key": public, "version": 1}]
+    body = rest[0]["body"] | {"previous": before}
+    header["body"] |= {"previous": before, "last_sequence": 5, "checkpoints": []}
+    text = verify_export.canonical(body) or b""
+    hash = hashlib.sha256(text).hexdigest()
+    entry_line = {"body": body, "hash": hash, "signature": thief.sign(text).hex()}
+    end = {"body": {"type": "end", "last_sequence": 5, "last_hash": hash}}
+    path.write_text("".join(json.dumps(row) + "\n" for row in (header, entry_line, end)))
+    return path, real
+
+
+def test_a_forged_part_under_a_real_keys_name_is_named(device, tmp_path):
+    path, real = forged_part(device, tmp_path)
+
+    assert on_file(path, "--key", real) == [("wrong_signature", 5)]
+
+
+def test_the_key_of_a_part_is_compared(device, tmp_path):
+    path = tmp_path / "part.jsonl"
+    entry = JournalEntry.objects.get(sequence=5)
+    path.write_text("".join(export.lines(export.range_of(device, entry.recorded_at, None))))
+
+    assert on_file(path, "--key", entry.key.fingerprint) == []
+    assert on_file(path, "--key", "0" * 64) == [("wrong_key", 5)]
+
+
+def test_a_checkpoint_before_a_part_is_not_passed_over_in_silence(device, tmp_path):
+    path = tmp_path / "part.jsonl"
+    entry = JournalEntry.objects.get(sequence=5)
+    path.write_text("".join(export.lines(export.range_of(device, entry.recorded_at, None))))
+    before = JournalEntry.objects.get(sequence=4).hash
+
+    assert on_file(path, "--checkpoint", f"4:{before}") == []
+    assert on_file(path, "--checkpoint", "4:" + "0" * 64) == [("rewritten", 4)]
+    assert on_file(path, "--checkpoint", f"3:{before}") == [("not_compared", 0)]
 
 
 def test_an_auditor_gets_it_through_the_api(device, alpha, beta, get):

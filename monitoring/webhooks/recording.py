@@ -53,5 +53,5 @@ def record(what: str, subject: int, facts: dict[str, Any]) -> None:
     values = [subject, msgspec.json.encode(facts).decode(), timezone.now()]
     if noun == "sale":
         sql.run(OF_A_SALE, [*values, f".{state}"])
-    else:
+    elif what == "device.state":
         sql.run(OF_A_DEVICE, values)

@@ -7,7 +7,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from core.errors import Conflict, Upstream
-from core.facts import note
+from core.events import announce
 from devices.calls import HostNotConfigured, device_of
 from kra.codes import explain as meaning_of
 from kra.errors import KRAError
@@ -129,7 +129,7 @@ def _resolve(
     run.verdict, run.reason = verdict_of(run)
     run.save(update_fields=["verdict", "reason"])
     about = {"difference": case.pk, "number": case.number, "how": str(how), "reason": case.reason}
-    note(case.device_id, "difference_resolved", by=case.resolved_by, **about)
+    announce("difference_resolved", case.device_id, by=case.resolved_by, **about)
     return case
 
 

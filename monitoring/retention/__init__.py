@@ -1,0 +1,1 @@
+"""What is let go by age, and what keeps it (docs/retention.md)."""
