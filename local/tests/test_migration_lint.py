@@ -16,7 +16,7 @@ def migration(name: str, *operations: Any, **attributes: Any) -> Any:
 
 
 def table(name: str) -> Any:
-    fields = [
+    fields: list[tuple[str, Any]] = [
         ("id", models.BigAutoField(primary_key=True)),
         ("name", models.CharField(max_length=9)),
         ("kinds", ArrayField(models.CharField(max_length=9, choices=[("a", "a")]))),
