@@ -11,22 +11,35 @@ from urllib.parse import urlsplit
 import pytest
 from django.db import connection
 
+from outbox.doorbell import RING_AGAIN_AFTER_S
 from outbox.lanes import SPARE
 from outbox.models import Lane, Transmission
 from sales.models import Invoice, Receipt
 
 from .hosts import network, relayed, why_not
-from .stack import QUICK, Till, answers, database_url, running, wait_until, wait_until_settled
+from .stack import (
+    QUICK,
+    START_S,
+    Till,
+    answers,
+    database_url,
+    running,
+    wait_until,
+    wait_until_settled,
+)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
-BACKLOG = 50
-LATENCY_MS = 250
+WEBS, WORKERS = ("web-1", "web-2"), ("w-1", "w-2", "w-3")
+BACKLOG = 40
+LATENCY_MS = 400
 SWEEP_S = float(QUICK["SWEEP_SECONDS"])
 LEASE_S = SPARE * (
     2 * (float(QUICK["KRA_CONNECT_TIMEOUT"]) + float(QUICK["KRA_READ_TIMEOUT"]))
     + float(QUICK["OUTBOX_LEASE_MARGIN"])
 )
+# A ring that went to the worker that is cut off is repeated only after its key has expired.
+MOVES_WITHIN_S = LEASE_S + RING_AGAIN_AFTER_S + SWEEP_S + 5
 # What docs/scaling.md has the server do with a session whose client is gone.
 IDLE = "5s"
 
@@ -39,8 +52,8 @@ def cluster(simulator):
         pytest.skip(reason)
     with ExitStack() as todo:
         net = todo.enter_context(network())
-        hosts = {name: net.add() for name in ("web-1", "web-2", "w-1", "w-2", "w-3")}
-        addresses = [net.address(hosts[name]) for name in ("web-1", "web-2")]
+        hosts = {name: net.add() for name in (*WEBS, *WORKERS)}
+        addresses = [net.address(hosts[name]) for name in WEBS]
         database = int(connection.settings_dict["PORT"])
         stack = todo.enter_context(
             running(
@@ -80,13 +93,31 @@ def impatient_server(transactional_db):
         cursor.execute(f"ALTER DATABASE {name} RESET idle_in_transaction_session_timeout")
 
 
-def start_worker(cluster, name):
-    net, hosts, stack, _ = cluster
-    stack.worker(name, within=net.within(hosts[name]))
+def start(cluster):
+    """All of it, and nothing to do yet."""
+    net, hosts, stack, urls = cluster
+    for name in WEBS:
+        bind = f"{net.address(hosts[name])}:8000"
+        stack.web(name, within=net.within(hosts[name]), BIND=bind)
+    for name in WORKERS:
+        stack.worker(name, within=net.within(hosts[name]))
+    stack.beat()
+    for url, name in zip(urls, WEBS, strict=True):
+        wait_until(lambda url=url: answers(url), START_S, lambda name=name: stack.log(name))
+    for name in WORKERS:
+        wait_until(
+            lambda name=name: "ready." in stack.log(name),
+            START_S,
+            lambda name=name: stack.log(name),
+        )
 
 
-def ready(stack, name):
-    wait_until(lambda: "ready." in stack.log(name), 60, lambda: stack.log(name))
+def busiest(stack, lanes):
+    """The worker that has most of the lanes in hand, as its log says."""
+    said = {name: stack.log(name) for name in WORKERS}
+    held = {n: sum('"kind": "sale"' in t and f'"lane": {k},' in t for k in lanes)
+            for n, t in said.items()}  # fmt: skip
+    return max(held, key=lambda name: held[name])
 
 
 def accepted(lane_id):
@@ -112,58 +143,41 @@ def test_a_web_and_a_worker_cut_off_lose_and_double_nothing(
 ):
     net, hosts, stack, urls = cluster
     shops = [open_shop(f"A12345678{n}Z", f"dvc{n}") for n in range(3)]
-    for shop in shops:
-        for n in range(BACKLOG):
-            shop.sell(f"B-{n}")
     shops[0].simulator.call("PUT", "latency", {"ms": LATENCY_MS})
-    for name in ("web-1", "web-2"):
-        bind = f"{net.address(hosts[name])}:8000"
-        stack.web(name, within=net.within(hosts[name]), BIND=bind)
-    stack.beat()
-    for url, name in zip(urls, ("web-1", "web-2"), strict=True):
-        wait_until(lambda url=url: answers(url), 60, lambda name=name: stack.log(name))
-    # The first one takes all lanes, so that it is certain to be in the middle of them.
-    start_worker(cluster, "w-1")
+    start(cluster)
+    for n in range(BACKLOG):
+        for shop in shops:
+            shop.sell(f"B-{n}")
     lanes = list(Lane.objects.filter(stream="fiscal").values_list("pk", flat=True))
-    wait_until(
-        lambda: all(Lane.objects.filter(pk=k, lease_owner__isnull=False).exists() for k in lanes),
-        60,
-        lambda: stack.log("w-1"),
-    )
-    start_worker(cluster, "w-2")
-    start_worker(cluster, "w-3")
-    ready(stack, "w-2")
-    ready(stack, "w-3")
+    wait_until(lambda: all(accepted(lane) > 1 for lane in lanes), 60, lambda: stack.log("w-1"))
+    victim = busiest(stack, lanes)
     enough = threading.Event()
     tills = [Till(urls, s.secret, s.device.serial, "N", timeout=3.0, tries=6) for s in shops]
     selling = [threading.Thread(target=t.sell_steadily, args=(0.4, enough)) for t in tills]
     for thread in selling:
         thread.start()
 
-    owners = dict(Lane.objects.filter(pk__in=lanes).values_list("pk", "lease_owner"))
-    net.cut(hosts["w-1"])
+    net.cut(hosts[victim])
     net.cut(hosts["web-2"])
     cut_at = time.monotonic()
     before = {lane: accepted(lane) for lane in lanes}
-    assert all(owners.values()), owners
     assert all(count < BACKLOG for count in before.values()), before
     wait_until(
         lambda: all(accepted(lane) > before[lane] + 1 for lane in lanes),
-        LEASE_S + SWEEP_S + 10,
-        lambda: (before, {lane: accepted(lane) for lane in lanes}, stack.log("w-2")),
+        MOVES_WITHIN_S,
+        lambda: (before, {lane: accepted(lane) for lane in lanes}, victim),
     )
     moved_after = time.monotonic() - cut_at
-    net.heal(hosts["w-1"])
+    net.heal(hosts[victim])
     net.heal(hosts["web-2"])
     time.sleep(2)
     enough.set()
     for thread in selling:
         thread.join(60)
     shops[0].simulator.call("PUT", "latency", {"ms": 0})
-    wait_until_settled(60)
+    wait_until_settled(120)
 
     record_property("lanes moved after", f"{moved_after:.1f} s; lease {LEASE_S:.1f} s")
-    assert moved_after < LEASE_S + SWEEP_S + 10
     for shop, till in zip(shops, tills, strict=True):
         assert_books_agree(shop)
         mine = Invoice.objects.filter(device=shop.device, reference__startswith="N-")

@@ -20,8 +20,8 @@ from sales.models import Receipt
 
 from . import pooler as poolers
 from .pooler import pooling
+from .stack import START_S, answers, listener, running, wait_until, wait_until_settled
 from .stack import Till as SteadyTill
-from .stack import answers, listener, running, wait_until, wait_until_settled
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -137,7 +137,7 @@ def installed(open_shop, simulator, receiver):
             stack.web(inherit=held.fileno())
             stack.worker()
             stack.beat()
-            wait_until(lambda: answers(url), 30, lambda: stack.log("web"))
+            wait_until(lambda: answers(url), START_S, lambda: stack.log("web"))
             return shops, pooler, stack, url
 
         yield build

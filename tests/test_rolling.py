@@ -14,7 +14,7 @@ from devices.models import Call
 from outbox.models import Lane, Transmission
 from sales.models import Invoice, Receipt
 
-from .stack import Till, answers, listener, running, wait_until, wait_until_settled
+from .stack import START_S, Till, answers, listener, running, wait_until, wait_until_settled
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -36,7 +36,7 @@ def door():
 
 
 def is_ready(stack, name, words="ready."):
-    wait_until(lambda: words in stack.log(name), 60, lambda: stack.log(name))
+    wait_until(lambda: words in stack.log(name), START_S, lambda: stack.log(name))
 
 
 def ended_well(process, seconds):
@@ -77,11 +77,11 @@ def test_a_rolling_restart_under_load_is_not_noticed(open_shop, stack, door):
     for n in (1, 2):
         stack.worker(f"old-{n}", **OLD)
     stack.beat("old-beat", **OLD)
-    wait_until(lambda: answers(url), 60, lambda: stack.log("old-web"))
+    wait_until(lambda: answers(url), START_S, lambda: stack.log("old-web"))
     is_ready(stack, "old-2")
     enough = threading.Event()
     tills = [Till([url], s.secret, s.device.serial, "T") for s in shops]
-    selling = [threading.Thread(target=t.sell_steadily, args=(0.1, enough, 5)) for t in tills]
+    selling = [threading.Thread(target=t.sell_steadily, args=(0.2, enough, 5)) for t in tills]
     for thread in selling:
         thread.start()
 
@@ -94,7 +94,7 @@ def test_a_rolling_restart_under_load_is_not_noticed(open_shop, stack, door):
     enough.set()
     for thread in selling:
         thread.join(30)
-    wait_until_settled(60)
+    wait_until_settled(120)
 
     for shop, till in zip(shops, tills, strict=True):
         assert till.failures == []
@@ -110,7 +110,7 @@ def test_a_worker_told_to_leave_finishes_its_call_and_hands_the_lane_over(shop, 
     sales = [shop.sell(f"T-{n}") for n in range(8)]
     stack.worker("old")
     stack.beat()
-    wait_until(lambda: Receipt.objects.exists(), 60, lambda: stack.log("old"))
+    wait_until(lambda: Receipt.objects.exists(), START_S, lambda: stack.log("old"))
     wait_until(lambda: Transmission.objects.filter(status="sending").exists(), 5)
 
     took = ended_well(stack.ask_to_stop("old"), 20)
@@ -121,7 +121,7 @@ def test_a_worker_told_to_leave_finishes_its_call_and_hands_the_lane_over(shop, 
     assert 2 <= Receipt.objects.count() == len(shop.ledger()) < len(sales)
     shop.simulator.call("PUT", "latency", {"ms": 0})
     stack.worker("new")
-    wait_until_settled(60)
+    wait_until_settled(120)
     assert_books_agree(shop, [sale.reference for sale in sales])
 
 
@@ -129,7 +129,7 @@ def test_a_web_process_told_to_leave_answers_who_waits(shop, stack, door):
     fd, url = door
     shop.simulator.call("PUT", "latency", {"ms": 2000})
     stack.web("old", inherit=fd)
-    wait_until(lambda: answers(url), 60, lambda: stack.log("old"))
+    wait_until(lambda: answers(url), START_S, lambda: stack.log("old"))
     till = Till([url], shop.secret, shop.device.serial, "T")
     waiting = threading.Thread(target=till.sell, args=(0, 10))
     waiting.start()
