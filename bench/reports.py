@@ -51,9 +51,10 @@ FILL = [
         49.38, 0, 0, 0, md5(row.id::text), md5('t' || row.id), row.created_at
     FROM outbox_transmission row JOIN outbox_lane lane ON lane.id = row.lane_id
     JOIN devices_device device ON device.id = lane.device_id""",
-    """INSERT INTO sales_receipt (invoice_id, device_id, number, receipt_number, total_receipts,
-        internal_data, signature, signed_at, scu_id, created_at)
-    SELECT invoice.id, invoice.device_id, row.number, row.number, row.number, 'A2B3C4D5E6F7G2H3I4J5K6L7M2',
+    """INSERT INTO sales_receipt (invoice_id, device_id, number, receipt_number,
+        total_receipts, internal_data, signature, signed_at, scu_id, created_at)
+    SELECT invoice.id, invoice.device_id, row.number, row.number, row.number,
+        'A2B3C4D5E6F7G2H3I4J5K6L7M2',
         'V249J39CFJ48HE2W', row.finished_at, 'KRACU0100000001', row.finished_at
     FROM sales_invoice invoice JOIN outbox_transmission row ON row.id = invoice.transmission_id
     WHERE row.status = 'accepted'""",

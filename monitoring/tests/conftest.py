@@ -151,7 +151,8 @@ def sell(owe):
 
 def sign(invoice: Invoice, row: Any) -> Receipt:
     return Receipt.objects.create(
-        invoice=invoice, device_id=invoice.device_id, number=row.number, receipt_number=row.number, total_receipts=row.number,
+        invoice=invoice, device_id=invoice.device_id, number=row.number,
+        receipt_number=row.number, total_receipts=row.number,
         internal_data="INTERNALDATA", signature="SIGNATURE", signed_at=timezone.now(),
         scu_id=invoice.device.scu_id,
     )  # fmt: skip
