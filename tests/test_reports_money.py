@@ -161,7 +161,9 @@ def net(letters, name):
 
 def reconciled(till):
     """What reconciliation adds up of our side, over the same days."""
+    # Never stored: it only says whose days are meant.
     run = Reconciliation(
+        pk=0,
         company=till.company, device=till.device, first_day=START.date(),
         last_day=START.date() + timedelta(days=6), asked_at=START + timedelta(days=30),
     )  # fmt: skip
