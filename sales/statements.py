@@ -22,7 +22,8 @@ from .models import Invoice, InvoiceLine, emails_are_on
 
 STORE_RECEIPT = """
     WITH sold AS (
-        SELECT id, company_id, device_id, customer_email FROM sales_invoice WHERE transmission_id = $1
+        SELECT id, company_id, device_id, customer_email FROM sales_invoice
+        WHERE transmission_id = $1
     ), stored AS (
         INSERT INTO sales_receipt (
             invoice_id, device_id, number, receipt_number, total_receipts, internal_data, signature,

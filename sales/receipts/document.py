@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from core.errors import Problem
+from core.money import ZERO
 from kra.times import NAIROBI
 from sales.errors import NotSigned
 from sales.models import LETTERS, Invoice, InvoiceLine, Label, Receipt
@@ -164,7 +165,7 @@ def build(
         original_cu_invoice_number=_original(invoice, receipt),
         buyer=_buyer(invoice),
         lines=tuple(_line(line, sign) for line in lines),
-        sums=_sums(invoice, sign),
+        sums=_sums(invoice, lines, sign),
         payments=(Sum(_payment(invoice, words), _turned(sign, invoice.total)),),
         items_number=len(lines),
         taxes=_taxes(invoice, lines, sign),
@@ -242,11 +243,14 @@ def _mark(line: InvoiceLine) -> str:
     return "A-EX" if line.letter == "A" else line.letter
 
 
-def _sums(invoice: Invoice, sign: int) -> tuple[Sum, ...]:
+def _sums(invoice: Invoice, lines: Sequence[InvoiceLine], sign: int) -> tuple[Sum, ...]:
+    """They add up under each of KRA's conventions (rule T3): whether prices have tax in them or
+    not, the first is the sum of the lines above it, and the sub-total is what VAT is added to.
+    """
     rows = (
-        ("TOTAL BEFORE DISCOUNT", invoice.total + invoice.discount),
+        ("TOTAL BEFORE DISCOUNT", sum((line.supply for line in lines), ZERO)),
         ("TOTAL DISCOUNT", -invoice.discount),
-        ("SUB TOTAL", invoice.taxable),
+        ("SUB TOTAL", invoice.total - invoice.tax),
         ("VAT", invoice.tax),
         ("TOTAL", invoice.total),
     )

@@ -1,8 +1,8 @@
 """Closing a day: the Z report, numbered, frozen and made once.
 
-One transaction: the device's counter is locked, the uncounted documents are summed, the report is
-stored and each receipt says which Z counted it. If the process dies before the commit, nothing happened;
-if the answer is lost, the next request meets the Z and is told which one it is.
+One transaction: the device's counter is locked, the uncounted receipts are told which Z counts
+them, they are summed, and the report is stored. If the process dies before the commit, nothing
+happened; if the answer is lost, the next request meets the Z and is told which one it is.
 """
 
 import hashlib
@@ -106,6 +106,9 @@ def _facts(device: Device, frame: Frame, content: bytes) -> dict[str, Any]:
 
 def _next_id() -> int:
     with connection.cursor() as cursor:
+        # As an insert would, before the number is drawn: whoever follows the table by its ids
+        # (the journal) sees that this one is still being written.
+        cursor.execute(f"LOCK TABLE {ZReport._meta.db_table} IN ROW EXCLUSIVE MODE")
         cursor.execute("SELECT nextval(pg_get_serial_sequence(%s, 'id'))", [ZReport._meta.db_table])
         return int(cursor.fetchone()[0])
 
