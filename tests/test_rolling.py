@@ -59,13 +59,13 @@ def replace_workers(stack):
     for n in (1, 2):
         stack.worker(f"new-{n}")
         is_ready(stack, f"new-{n}")
-        ended_well(stack.ask_to_stop(f"old-{n}"), 20)
+        ended_well(stack.ask_to_stop(f"old-{n}"), 40)
 
 
 def replace_web(stack, fd):
-    stack.web("new-web", inherit=fd)
-    is_ready(stack, "new-web", "Booting worker")
-    time.sleep(3)  # side by side: both take requests
+    # Side by side, until the new one takes requests as well.
+    stack.web("new-web", inherit=fd, ACCESS_LOG="-")
+    is_ready(stack, "new-web", "POST /api/sales/")
     ended_well(stack.ask_to_stop("old-web"), 45)
 
 
@@ -80,7 +80,7 @@ def test_a_rolling_restart_under_load_is_not_noticed(open_shop, stack, door):
     wait_until(lambda: answers(url), START_S, lambda: stack.log("old-web"))
     is_ready(stack, "old-2")
     enough = threading.Event()
-    tills = [Till([url], s.secret, s.device.serial, "T") for s in shops]
+    tills = [Till([url], s.secret, s.device.serial, "T", timeout=40.0) for s in shops]
     selling = [threading.Thread(target=t.sell_steadily, args=(0.2, enough, 5)) for t in tills]
     for thread in selling:
         thread.start()
