@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 
 ERROR = {
     "type": "object",
@@ -38,11 +38,36 @@ MEANINGS = {
     404: "Not there, or another company's.",
     406: "Nothing that Accept or the suffix names can be made; the answer lists what can.",
     409: "The state of the object does not allow it.",
+    410: "The place is older than what is kept.",
     413: "The body is larger than 1 MB.",
     429: "Too many requests.",
     503: "KRA does not answer, and there is no earlier answer to give.",
     502: "KRA gave no usable answer; nothing was changed.",
 }
+
+
+# The same at every door. What is particular to one comes from its own answers.
+SAID = {
+    401: (
+        "not_authenticated",
+        "Authentication credentials were not provided.",
+        "Send the header 'Authorization: Token <your token>'.",
+    ),
+    403: (
+        "permission_denied",
+        "This token lacks the scope that the request needs.",
+        "Ask the company's owner for a token with this scope.",
+    ),
+}
+
+
+def _refusal(status: int) -> OpenApiResponse:
+    examples = []
+    if status in SAID:
+        code, message, help_text = SAID[status]
+        error = {"code": code, "message": message, "detail": [], "help": help_text}
+        examples = [OpenApiExample(code, value={"error": error})]
+    return OpenApiResponse(response=ERROR, description=MEANINGS[status], examples=examples)
 
 
 def schema_of(type_: Any, *, is_request: bool = False) -> dict[str, Any]:
@@ -99,7 +124,7 @@ def describe(
     # A cursor that we did not make is not there.
     paged = (404,) if any(is_page(type_) for type_ in answers.values()) else ()
     for status in (*refusals, *paged, *always):
-        responses[status] = OpenApiResponse(response=ERROR, description=MEANINGS[status])
+        responses[status] = _refusal(status)
     return extend_schema(
         summary=summary,
         request=_body(request),

@@ -40,10 +40,23 @@ class Api:
             raise Problem(f"{method} {path} answered {answer.status}: {reason}")
         return answer.body
 
+    def download(self, path: str) -> bytes:
+        """A file as it comes: a PDF is no text."""
+        request = urllib.request.Request(f"{self.url}{path}", headers=self._headers())
+        try:
+            with _opener.open(request, timeout=TIMEOUT_S) as response:
+                return bytes(response.read())
+        except urllib.error.HTTPError as exc:
+            reason = _reason(_parsed(exc.read()))
+            raise Problem(f"GET {path} answered {exc.code}: {reason}") from exc
+        except OSError as exc:
+            raise Problem(f"GET {self.url}{path} got no answer: {exc}") from exc
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Token {self.token}"} if self.token else {}
+
     def ask(self, method: str, path: str, body: Any = None, wait: int = 0) -> Answer:
-        headers = {"Content-Type": "application/json"}
-        if self.token:
-            headers["Authorization"] = f"Token {self.token}"
+        headers = {"Content-Type": "application/json"} | self._headers()
         if wait:
             headers["Prefer"] = f"wait={wait}"
         data = None if body is None and method == "GET" else json.dumps(body or {}).encode()

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -45,6 +45,7 @@ def main(argv: Sequence[str]) -> int:
             code = _tell_story(plan)
             if options.once:
                 return code
+            children.append(_start_watchdog(plan, stack))
             held.tell(pid=os.getpid(), url=plan.url, simulator_url=plan.simulator_url, ready=True)
             _print_addresses(plan)
             _stay([*servers.children, *children])
@@ -146,6 +147,14 @@ def _start_application(plan: Plan, stack: contextlib.ExitStack) -> list[Child]:
         step(f"{name} answers at {url}")
     launch("beat")  # its sweep is a safety net: it need not hold up the first sale
     return list(children.values())
+
+
+def _start_watchdog(plan: Plan, stack: contextlib.ExitStack) -> Child:
+    """It watches what stays; while it starts it would only slow the story down."""
+    env = plan.env | {"WATCHDOG_STATE": str(STATE / "watchdog.json")}
+    child = start(replace(_spec("watchdog", ["manage.py", "watchdog"], plan), env=env))
+    stack.callback(child.stop)
+    return child
 
 
 def _programs(plan: Plan) -> list[Spec]:

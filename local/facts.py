@@ -12,6 +12,7 @@ from local.paths import STATE
 FACTS_FILE = "demo.json"
 SHELL_FILE = "demo.env"
 OPERATOR_FILE = "operator.token"
+RECEIPT_FILE = "receipt.pdf"
 
 
 def read() -> dict[str, Any]:
@@ -41,6 +42,15 @@ def write_shell_file(url: str, known: Mapping[str, Any]) -> Path:
     file = STATE / SHELL_FILE
     values = {"URL": url, "TOKEN": known["token"], "DEVICE": known["device"]}
     write_env_file(file, {f"ETIMS_{name}": str(value) for name, value in values.items()})
+    return file
+
+
+def write_receipt(pdf: bytes) -> Path:
+    """A receipt to look at."""
+    file = STATE / RECEIPT_FILE
+    draft = file.with_name(f"{file.name}.new")
+    draft.write_bytes(pdf)
+    draft.replace(file)
     return file
 
 

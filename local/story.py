@@ -12,7 +12,7 @@ from typing import Any
 from local import facts, shop
 from local.api import Api
 from local.console import Problem, say, step
-from local.paths import ROOT
+from local.paths import ROOT, STATE
 
 WAIT_S = 20
 WORKER_TIMEOUT_S = 60.0
@@ -31,6 +31,8 @@ def tell(url: str, simulator_url: str) -> None:
     stock_up(till, known)
     sale = sell(till, known)
     note = give_back(till, sale)
+    keep_a_copy(till, sale)
+    count_the_day(till, known)
     ids = {"sale": sale["id"], "credit_note": note["id"]}
     facts.write(known | ids | {"receipt_url": sale["links"]["public"]})
 
@@ -139,6 +141,22 @@ def signed(name: str, till: Api, invoice: dict[str, Any]) -> dict[str, Any]:
     return invoice
 
 
+def keep_a_copy(till: Api, sale: Mapping[str, Any]) -> None:
+    """Printed once above, so this second print is a copy and says so."""
+    pdf = till.download(f"/api/invoices/{sale['id']}/receipt.pdf")
+    file = facts.write_receipt(pdf)
+    step(f"copy       the sale's receipt once more, as a PDF: {file}")
+
+
+def count_the_day(till: Api, known: Mapping[str, Any]) -> None:
+    report = till.get(f"/api/reports/x/?device={known['device']}")
+    sales, notes = report["sales"], report["credit_notes"]
+    step(
+        f"X report   not in a Z yet: sales {sales['count']} (KES {sales['total']}), "
+        f"credit notes {notes['count']} (KES {notes['total']})"
+    )
+
+
 def addresses(
     url: str, simulator_url: str, password: str, known: Mapping[str, Any]
 ) -> list[tuple[str, str]]:
@@ -146,11 +164,15 @@ def addresses(
     found = [
         ("API docs", f"{url}/api/docs/"),
         ("admin", f"{url}/admin/  (admin / {password})"),
+        ("dashboard", f"{url}/dashboard/  (the same account)"),
         ("simulator", f"{simulator_url}/"),
         ("health", f"{url}/health/"),
     ]
     if "receipt_url" in known:
-        found.append(("receipt", known["receipt_url"]))
+        found += [
+            ("receipt", f"{known['receipt_url']}  (the buyer's page)"),
+            ("", f"{STATE / facts.RECEIPT_FILE}"),
+        ]
     if "token" in known:
         found += [
             ("API", f". .local/{facts.SHELL_FILE}"),

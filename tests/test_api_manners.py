@@ -402,6 +402,8 @@ def test_the_documented_examples_are_accepted(till, platform_token):
     ours = [name for name in found if DOORS[name].status < 500 and "{" not in name]
     for name in sorted(ours, key=list(DOORS).index):
         body, path = found[name], name.split()[1]
+        if name == "POST /api/credit-notes/":
+            sign(Invoice.objects.get(reference=body["original"]))
         if DOORS[name].behind == "operator":
             body = body | {"pin": "Z999999999Z"}
             response = till.client.post(
@@ -419,8 +421,9 @@ def test_the_documented_examples_are_accepted(till, platform_token):
             assert response.status_code == 502, (name, response.content)
             continue
         assert response.status_code < 300, (name, response.content)
-        refused = response.json().get("summary", {}).get("refused", 0)
-        assert refused == 0, response.content
+        if response["Content-Type"] == "application/json":  # a proforma is paper
+            refused = response.json().get("summary", {}).get("refused", 0)
+            assert refused == 0, response.content
         register(till)
 
 

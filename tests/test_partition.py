@@ -2,6 +2,7 @@
 a drain, and comes back. Nothing is lost, nothing is doubled.
 """
 
+import contextlib
 import socket
 import threading
 import time
@@ -138,29 +139,35 @@ def assert_books_agree(shop):
     assert Invoice.objects.filter(device=shop.device).count() == len(held)
 
 
-def test_a_web_and_a_worker_cut_off_lose_and_double_nothing(
-    cluster, open_shop, impatient_server, record_property
-):
-    net, hosts, stack, urls = cluster
-    shops = [open_shop(f"A12345678{n}Z", f"dvc{n}") for n in range(3)]
-    shops[0].simulator.call("PUT", "latency", {"ms": LATENCY_MS})
-    start(cluster)
+def owe_backlog(shops):
+    """Enough to send that nobody is done before the cut; the lanes, once all of them move."""
     for n in range(BACKLOG):
         for shop in shops:
             shop.sell(f"B-{n}")
-    lanes = list(Lane.objects.filter(stream="fiscal").values_list("pk", flat=True))
-    wait_until(lambda: all(accepted(lane) > 1 for lane in lanes), 60, lambda: stack.log("w-1"))
-    victim = busiest(stack, lanes)
+    return list(Lane.objects.filter(stream="fiscal").values_list("pk", flat=True))
+
+
+@contextlib.contextmanager
+def selling_steadily(shops, urls):
+    """Tills that sell until the block ends, and repeat what was not answered."""
     enough = threading.Event()
     tills = [Till(urls, s.secret, s.device.serial, "N", timeout=3.0, tries=6) for s in shops]
-    selling = [threading.Thread(target=t.sell_steadily, args=(0.4, enough)) for t in tills]
-    for thread in selling:
+    threads = [threading.Thread(target=t.sell_steadily, args=(0.4, enough)) for t in tills]
+    for thread in threads:
         thread.start()
+    try:
+        yield tills
+    finally:
+        enough.set()
+        for thread in threads:
+            thread.join(60)
 
-    net.cut(hosts[victim])
-    net.cut(hosts["web-2"])
-    cut_at = time.monotonic()
-    before = {lane: accepted(lane) for lane in lanes}
+
+def cut_until_others_took_over(net, names, lanes, victim):
+    """Seconds until every lane moved on without those who were cut off."""
+    for name in names:
+        net.cut(name)
+    cut_at, before = time.monotonic(), {lane: accepted(lane) for lane in lanes}
     assert all(count < BACKLOG for count in before.values()), before
     wait_until(
         lambda: all(accepted(lane) > before[lane] + 1 for lane in lanes),
@@ -168,12 +175,26 @@ def test_a_web_and_a_worker_cut_off_lose_and_double_nothing(
         lambda: (before, {lane: accepted(lane) for lane in lanes}, victim),
     )
     moved_after = time.monotonic() - cut_at
-    net.heal(hosts[victim])
-    net.heal(hosts["web-2"])
-    time.sleep(2)
-    enough.set()
-    for thread in selling:
-        thread.join(60)
+    for name in names:
+        net.heal(name)
+    return moved_after
+
+
+def test_a_web_and_a_worker_cut_off_lose_and_double_nothing(
+    cluster, open_shop, impatient_server, record_property
+):
+    net, hosts, stack, urls = cluster
+    shops = [open_shop(f"A12345678{n}Z", f"dvc{n}") for n in range(3)]
+    shops[0].simulator.call("PUT", "latency", {"ms": LATENCY_MS})
+    start(cluster)
+    lanes = owe_backlog(shops)
+    wait_until(lambda: all(accepted(lane) > 1 for lane in lanes), 60, lambda: stack.log("w-1"))
+    victim = busiest(stack, lanes)
+
+    with selling_steadily(shops, urls) as tills:
+        cut = [hosts[victim], hosts["web-2"]]
+        moved_after = cut_until_others_took_over(net, cut, lanes, victim)
+        time.sleep(2)
     shops[0].simulator.call("PUT", "latency", {"ms": 0})
     wait_until_settled(120)
 

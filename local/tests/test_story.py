@@ -160,13 +160,48 @@ def test_it_breaks_off_at_a_sale_that_is_not_signed(server):
         story.signed("sale", Api(server.url), sale)
 
 
+def test_it_keeps_a_pdf_as_it_comes(state, server, capsys):
+    pdf = b"%PDF-1.4\xff\x00\n"
+    server.answers["/api/invoices/7/receipt.pdf"] = (200, pdf)
+
+    story.keep_a_copy(Api(server.url, "t0"), {"id": 7})
+
+    assert (state / "receipt.pdf").read_bytes() == pdf
+    assert server.asked[0][3]["Authorization"] == "Token t0"
+    assert str(state / "receipt.pdf") in capsys.readouterr().out
+
+
+def test_it_keeps_no_refusal_as_a_pdf(state, server):
+    error = {"code": "not_signed", "message": "The sale is queued.", "help": "Wait."}
+    server.answers["/api/invoices/7/receipt.pdf"] = (409, {"error": error})
+
+    with pytest.raises(Problem, match="answered 409: The sale is queued. Wait."):
+        story.keep_a_copy(Api(server.url), {"id": 7})
+
+    assert not (state / "receipt.pdf").exists()
+
+
+def test_it_says_what_the_x_report_counts(server, capsys):
+    report = {
+        "sales": {"count": 2, "total": "12.00"},
+        "credit_notes": {"count": 1, "total": "4.00"},
+    }
+    server.answers["/api/reports/x/?device=DEMO-0001"] = (200, report)
+
+    story.count_the_day(Api(server.url), KNOWN)
+
+    assert "sales 2 (KES 12.00), credit notes 1 (KES 4.00)" in capsys.readouterr().out
+
+
 def test_it_says_where_to_look_and_shows_no_token():
     known = KNOWN | {"sale": 7, "receipt_url": "http://web/r/x/"}
 
     lines = story.addresses("http://web", "http://kra", "secret", known)
 
     assert ("admin", "http://web/admin/  (admin / secret)") in lines
-    assert ("receipt", "http://web/r/x/") in lines
+    assert ("dashboard", "http://web/dashboard/  (the same account)") in lines
+    assert ("receipt", "http://web/r/x/  (the buyer's page)") in lines
+    assert ("", str(story.STATE / facts.RECEIPT_FILE)) in lines
     assert not any("t0" in text or "p0" in text for _, text in lines)
 
 

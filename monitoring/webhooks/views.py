@@ -202,7 +202,7 @@ class EventFeedView(APIView):
     @describe(
         "What changed since a place: for tills that no webhook can reach",
         answers={200: feed.FeedOutput},
-        refusals=(400,),
+        refusals=(400, 410),
         parameters=[
             OpenApiParameter(
                 "after", str, description="'next' of the last answer; 'latest': from now on."

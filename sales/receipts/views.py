@@ -40,8 +40,12 @@ ASKING = [
     LANG,
 ]
 SUFFIX = OpenApiParameter("suffix", str, OpenApiParameter.PATH, enum=list(formats.FORMATS))
+TEXT = {"type": "string"}
+WRITTEN = {"text/plain": TEXT, "text/html": TEXT, "image/svg+xml": TEXT}
+KINDS = WRITTEN | {"application/json": {"type": "object"}}
 PAPERS: dict[Any, Any] = {
-    (200, media_type): {"type": "string"} for media_type in formats.MEDIA_TYPES
+    (200, media_type): KINDS.get(media_type, {"type": "string", "format": "binary"})
+    for media_type in formats.MEDIA_TYPES
 }
 WHO = {"GET": (Scope.SALES_READ, Scope.SALES_WRITE)}
 

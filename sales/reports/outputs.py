@@ -55,7 +55,7 @@ class ZSummary(Struct):
 
 
 Z_EXAMPLE = OpenApiExample(
-    "Close today, or a missed day",
+    "Close today",
     request_only=True,
-    value={"device": "DEMO-0001", "day": "2026-11-22", "opening_deposit": "5000.00"},
+    value={"device": "dvcv1130", "opening_deposit": "5000.00"},
 )
