@@ -42,17 +42,17 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "Webhooks": ("How a point of sale is told.", ("webhooks", "events")),
     "Monitoring": (
         "Health, calls to KRA, alerts, and evidence.",
-        ("health", "logs", "journal", "alerts", "dashboard"),
+        ("health", "logs", "journal", "alerts", "dashboard", "holds"),
     ),
 }
 RECEIPTS = ("receipt", "prints", "email", "proforma", "branding")
 
 
-class Operation(AutoSchema):  # type: ignore[misc]  # the library has no types
+class Operation(AutoSchema):
     def get_tags(self) -> list[str]:
         return [group_of(self.path)]
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]
         """Docstrings are for us; whoever calls wants to know which token opens the door."""
         needed = getattr(self.view, "scopes", {}).get(self.method)
         if needed is None:
