@@ -48,11 +48,11 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
 RECEIPTS = ("receipt", "prints", "email", "proforma", "branding")
 
 
-class Operation(AutoSchema):  # type: ignore[misc]  # the library has no types
+class Operation(AutoSchema):
     def get_tags(self) -> list[str]:
         return [group_of(self.path)]
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # the library's own form
         """Docstrings are for us; whoever calls wants to know which token opens the door."""
         needed = getattr(self.view, "scopes", {}).get(self.method)
         if needed is None:

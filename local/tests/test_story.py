@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local import facts, shop, story
+from local import facts, paths, shop, story
 from local.api import Api
 from local.console import Problem
 
@@ -182,7 +182,10 @@ def test_it_keeps_no_refusal_as_a_pdf(state, server):
 
 
 def test_it_says_what_the_x_report_counts(server, capsys):
-    report = {"sales": {"count": 2, "total": "12.00"}, "credit_notes": {"count": 1, "total": "4.00"}}
+    report = {
+        "sales": {"count": 2, "total": "12.00"},
+        "credit_notes": {"count": 1, "total": "4.00"},
+    }
     server.answers["/api/reports/x/?device=DEMO-0001"] = (200, report)
 
     story.count_the_day(Api(server.url), KNOWN)
@@ -198,7 +201,7 @@ def test_it_says_where_to_look_and_shows_no_token():
     assert ("admin", "http://web/admin/  (admin / secret)") in lines
     assert ("dashboard", "http://web/dashboard/  (the same account)") in lines
     assert ("receipt", "http://web/r/x/  (the buyer's page)") in lines
-    assert ("", str(story.STATE / facts.RECEIPT_FILE)) in lines
+    assert ("", str(paths.STATE / facts.RECEIPT_FILE)) in lines
     assert not any("t0" in text or "p0" in text for _, text in lines)
 
 
