@@ -52,7 +52,7 @@ class Operation(AutoSchema):
     def get_tags(self) -> list[str]:
         return [group_of(self.path)]
 
-    def get_description(self) -> str:  # type: ignore[override]
+    def get_description(self) -> str:  # type: ignore[override]  # the library's own form
         """Docstrings are for us; whoever calls wants to know which token opens the door."""
         needed = getattr(self.view, "scopes", {}).get(self.method)
         if needed is None:

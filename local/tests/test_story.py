@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from local import facts, shop, story
+from local import facts, paths, shop, story
 from local.api import Api
 from local.console import Problem
-from local.paths import STATE
 
 KNOWN = {"token": "t0", "platform_token": "p0", "pin": "A123456789Z", "branch": "00",
          "device": "DEMO-0001"}  # fmt: skip
@@ -202,7 +201,7 @@ def test_it_says_where_to_look_and_shows_no_token():
     assert ("admin", "http://web/admin/  (admin / secret)") in lines
     assert ("dashboard", "http://web/dashboard/  (the same account)") in lines
     assert ("receipt", "http://web/r/x/  (the buyer's page)") in lines
-    assert ("", str(STATE / facts.RECEIPT_FILE)) in lines
+    assert ("", str(paths.STATE / facts.RECEIPT_FILE)) in lines
     assert not any("t0" in text or "p0" in text for _, text in lines)
 
 
