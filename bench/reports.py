@@ -44,8 +44,7 @@ FILL = [
         returns_goods, sold_at, customer_pin, customer_name, customer_phone, customer_email,
         payment_method, remark, currency, prices_include_tax, total, taxable, tax, discount,
         taxable_a, taxable_b, taxable_c, taxable_d, taxable_e, tax_a, tax_b, tax_c, tax_d, tax_e,
-        content_hash,
-        public_token, created_at)
+        content_hash, public_token, created_at)
     SELECT row.id, device.company_id, device.branch_id, device.id, 'sale', row.reference, 1, true,
         'active', '', false, row.id, '', false, row.created_at, '', 'Walk-in', '', '',
         '0' || 1 + row.id % 7, '', 'KES', true, 358, 308.62, 49.38, 0, 0, 308.62, 0, 0, 0, 0,
