@@ -227,9 +227,7 @@ class MemberView(APIView):
         request=MemberPatch,
         answers={200: MemberOutput},
         refusals=(400, 404, 409),
-        examples=[
-            OpenApiExample("Now a manager", request_only=True, value={"role": "manager"})
-        ],
+        examples=[OpenApiExample("Now a manager", request_only=True, value={"role": "manager"})],
     )
     def patch(self, request: Request, pk: int) -> Response:
         data = decode(request, MemberPatch)

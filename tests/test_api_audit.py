@@ -8,6 +8,7 @@ from django.contrib.auth import get_user_model
 from companies.models import ApiToken, Member
 from monitoring.middleware import AUDITED
 from monitoring.models import AuditEvent
+
 from .doors import DOORS, furnish, knock
 
 pytestmark = pytest.mark.django_db

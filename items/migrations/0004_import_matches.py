@@ -4,14 +4,13 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('items', '0003_fill_stock_levels'),
+        ("items", "0003_fill_stock_levels"),
     ]
 
     operations = [
         migrations.AlterModelOptions(
-            name='importmatch',
-            options={'verbose_name_plural': 'import matches'},
+            name="importmatch",
+            options={"verbose_name_plural": "import matches"},
         ),
     ]

@@ -13,7 +13,6 @@ from monitoring.models import Severity
 from .findings import Finding
 
 
-
 def disk(now: datetime) -> list[Finding]:
     return list(_disks(now))
 

@@ -237,7 +237,7 @@ def late_devices(before: datetime) -> list[tuple[int, datetime]]:
 def oldest_unread() -> datetime | None:
     """When the oldest row came that the follower has not even noted."""
     closed = dict(JournalSource.objects.values_list("kind", "closed_id"))
-    found = []
+    found: list[datetime] = []
     with connection.cursor() as cursor:
         for table in followed():
             # Where the follower has not been: ids rise with time, near enough for an age.

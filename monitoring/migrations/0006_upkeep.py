@@ -4,38 +4,57 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('monitoring', '0005_audit_and_second_person'),
+        ("monitoring", "0005_audit_and_second_person"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='SeenCertificate',
+            name="SeenCertificate",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('host', models.CharField(max_length=253)),
-                ('port', models.PositiveIntegerField()),
-                ('ends_at', models.DateTimeField(null=True)),
-                ('refusal', models.CharField(blank=True, max_length=300)),
-                ('ask_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("host", models.CharField(max_length=253)),
+                ("port", models.PositiveIntegerField()),
+                ("ends_at", models.DateTimeField(null=True)),
+                ("refusal", models.CharField(blank=True, max_length=300)),
+                ("ask_at", models.DateTimeField()),
             ],
         ),
         migrations.RemoveConstraint(
-            model_name='heartbeat',
-            name='heartbeat_name',
+            model_name="heartbeat",
+            name="heartbeat_name",
         ),
         migrations.AlterField(
-            model_name='heartbeat',
-            name='name',
-            field=models.CharField(choices=[('worker', 'Worker'), ('beat', 'Beat'), ('watchdog', 'Watchdog'), ('backup', 'Backup')], max_length=10, primary_key=True, serialize=False),
+            model_name="heartbeat",
+            name="name",
+            field=models.CharField(
+                choices=[
+                    ("worker", "Worker"),
+                    ("beat", "Beat"),
+                    ("watchdog", "Watchdog"),
+                    ("backup", "Backup"),
+                ],
+                max_length=10,
+                primary_key=True,
+                serialize=False,
+            ),
         ),
         migrations.AddConstraint(
-            model_name='heartbeat',
-            constraint=models.CheckConstraint(condition=models.Q(('name__in', ['worker', 'beat', 'watchdog', 'backup'])), name='heartbeat_name'),
+            model_name="heartbeat",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("name__in", ["worker", "beat", "watchdog", "backup"])),
+                name="heartbeat_name",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='seencertificate',
-            constraint=models.UniqueConstraint(fields=('host', 'port'), name='certificate_host_once'),
+            model_name="seencertificate",
+            constraint=models.UniqueConstraint(
+                fields=("host", "port"), name="certificate_host_once"
+            ),
         ),
     ]

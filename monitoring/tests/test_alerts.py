@@ -13,7 +13,7 @@ from standardwebhooks.webhooks import Webhook
 
 from companies.models import ApiToken
 from devices.models import Call, Device
-from monitoring.alerts import book, certificates, channels, surroundings, watch
+from monitoring.alerts import book, channels, surroundings, watch
 from monitoring.alerts.rules import RULES
 from monitoring.alerts.wording import NEXT_STEPS
 from monitoring.journal.follower import follow
@@ -22,7 +22,6 @@ from monitoring.models import (
     AlertNotice,
     Endpoint,
     Heartbeat,
-    SeenCertificate,
     UnjournaledFact,
 )
 from outbox.models import Breaker, Transmission
@@ -230,9 +229,7 @@ def test_each_rule_has_a_section_and_a_step():
     told_of = {*RULES, "disk", "database_slow", "database_down", "certificate", "test"}
 
     assert set(NEXT_STEPS) == told_of
-    sections = dict(
-        part.split("\n\n", 1) for part in page.split("\n## ")[1:]
-    )
+    sections = dict(part.split("\n\n", 1) for part in page.split("\n## ")[1:])
     for rule in told_of:
         assert len(sections[rule.replace("_", "-")].strip()) > 80, rule
 

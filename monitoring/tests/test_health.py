@@ -61,7 +61,15 @@ def test_it_is_well(client, path):
     assert body["status"] == "ok", body
     assert set(body) == {"status", "checks", "version", "time"}
     assert {c["verdict"] for c in body["checks"]} == {"ok"}
-    assert list(by_name(response)) == ["database", "redis", "worker", "beat", "watchdog", "outbox", "disk"]
+    assert list(by_name(response)) == [
+        "database",
+        "redis",
+        "worker",
+        "beat",
+        "watchdog",
+        "outbox",
+        "disk",
+    ]
     assert by_name(response)["database"]["unit"] == "ms"
 
 

@@ -94,7 +94,9 @@ def test_a_member_signs_in_and_lands_on_the_page(client, django_user_model, alph
     assert b"alpha-1" in client.get("/dashboard/").content
 
 
-def test_a_member_sees_his_companies_and_the_operator_all(look, person, alpha, beta, sell, owe, make_call):
+def test_a_member_sees_his_companies_and_the_operator_all(
+    look, person, alpha, beta, sell, owe, make_call
+):
     now = timezone.now()
     for tenant in (alpha, beta):
         name = tenant.company.name
@@ -158,9 +160,7 @@ def test_staff_see_the_companies_of_their_roles_only(look, person, alpha, beta):
 @pytest.mark.parametrize(
     "fields", [{"is_staff": True}, {"is_superuser": True}, {"is_staff": True, "is_superuser": True}]
 )
-def test_a_password_alone_does_not_open_it_to_who_needs_two(
-    client, person, settings, path, fields
-):
+def test_a_password_alone_does_not_open_it_to_who_needs_two(client, person, settings, path, fields):
     settings.ADMIN_TWO_FACTOR = True
     client.force_login(person(**fields))
 
