@@ -271,7 +271,7 @@ def test_no_secret_is_written_down_anywhere(shop, receiver, tmp_path):
     logs = {file.name: file.read_text(errors="replace") for file in tmp_path.glob("*.log")}
     logs["watchdog"] = watched
     # It did go wrong, it was logged, and people were told.
-    assert sum(text.count("kra call") for text in logs.values()) > 10
+    assert sum(text.count("kra call") for text in logs.values()) >= 5
     assert any("unknown" in text for text in logs.values())
     assert Receipt.objects.exists()
     assert receiver.requests

@@ -94,7 +94,7 @@ def test_a_member_signs_in_and_lands_on_the_page(client, django_user_model, alph
     assert b"alpha-1" in client.get("/dashboard/").content
 
 
-def test_a_member_sees_his_companies_and_the_operator_all(
+def test_a_member_sees_his_own_and_the_operator_all(
     look, person, alpha, beta, sell, owe, make_call
 ):
     now = timezone.now()
