@@ -157,6 +157,10 @@ class MemberInput(Struct, forbid_unknown_fields=True):
     password: str | None = None
 
 
+class MemberPatch(Struct, forbid_unknown_fields=True):
+    role: Literal["owner", "manager", "cashier", "auditor"]
+
+
 class MemberOutput(Struct):
     id: int
     username: str

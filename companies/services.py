@@ -9,9 +9,19 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from core.errors import Conflict, Invalid, Problem
+from core.errors import Conflict, Invalid, NotFound, Problem
 
-from .models import COMPANY_SCOPES, ApiToken, Branch, Company, Environment, Member, Profile, Scope
+from .models import (
+    COMPANY_SCOPES,
+    ApiToken,
+    Branch,
+    Company,
+    Environment,
+    Member,
+    Profile,
+    Role,
+    Scope,
+)
 
 
 class CompanyExists(Conflict):
@@ -113,6 +123,11 @@ def issue_platform_token(*, name: str) -> str:
     return ApiToken.issue(name=name, scopes=[Scope.PLATFORM.value])[1]
 
 
+class LastOwner(Conflict):
+    code = "last_owner"
+    help = "Make somebody else an owner first: POST /api/members/ or PATCH /api/members/{id}/."
+
+
 @transaction.atomic
 def add_member(
     *, company: Company, username: str, role: str, email: str = "", password: str | None = None
@@ -129,6 +144,43 @@ def add_member(
             return Member.objects.create(company=company, user=user, role=role)
     except IntegrityError as exc:
         raise MemberExists(f"{username} has a role in this company already.") from exc
+
+
+@transaction.atomic
+def change_role(member: Member, role: str) -> Member:
+    """Raises LastOwner, NotFound."""
+    row = _locked(member)
+    if role != Role.OWNER:
+        _keep_an_owner(row)
+    row.role = role
+    row.save(update_fields=["role"])
+    return row
+
+
+@transaction.atomic
+def remove_member(member: Member) -> None:
+    """The person stays, without a role here. Raises LastOwner, NotFound."""
+    row = _locked(member)
+    _keep_an_owner(row)
+    Member.objects.filter(pk=row.pk).delete()
+
+
+def _locked(member: Member) -> Member:
+    """One at a time per company: two owners who remove each other would leave none."""
+    Company.objects.select_for_update(no_key=True).only("pk").get(pk=member.company_id)
+    row = Member.objects.select_related("user").filter(pk=member.pk).first()
+    if row is None:
+        raise NotFound("There is no such member.")
+    return row
+
+
+def _keep_an_owner(leaving: Member) -> None:
+    """Somebody who can sign in; if there was none before, nothing is lost."""
+    if leaving.role != Role.OWNER:
+        return
+    owners = Member.objects.filter(company=leaving.company_id, role=Role.OWNER)
+    if not owners.filter(user__is_active=True).exclude(pk=leaving.pk).exists():
+        raise LastOwner(f"{leaving.user} is the only owner.")
 
 
 def _new_user(username: str, email: str, password: str | None) -> Any:

@@ -12,4 +12,5 @@ urlpatterns = [
     path("tokens/", views.TokenListView.as_view(), name="token-list"),
     path("tokens/<int:pk>/", views.TokenView.as_view(), name="token"),
     path("members/", views.MemberListView.as_view(), name="member-list"),
+    path("members/<int:pk>/", views.MemberView.as_view(), name="member"),
 ]

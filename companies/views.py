@@ -21,6 +21,7 @@ from .schemas import (
     CompanyOutput,
     MemberInput,
     MemberOutput,
+    MemberPatch,
     OnboardInput,
     OnboardOutput,
     TokenInput,
@@ -216,3 +217,29 @@ class MemberListView(ListView):
             password=data.password,
         )
         return Response(MemberOutput.of(member), status=201)
+
+
+class MemberView(APIView):
+    scopes = {"PATCH": Scope.COMPANY_WRITE, "DELETE": Scope.COMPANY_WRITE}
+
+    @describe(
+        "Give a person another role; a company keeps at least one owner",
+        request=MemberPatch,
+        answers={200: MemberOutput},
+        refusals=(400, 404, 409),
+        examples=[OpenApiExample("Now a manager", request_only=True, value={"role": "manager"})],
+    )
+    def patch(self, request: Request, pk: int) -> Response:
+        data = decode(request, MemberPatch)
+        return Response(MemberOutput.of(services.change_role(self._member(request, pk), data.role)))
+
+    @describe("Take a person's role away", answers={204: None}, refusals=(404, 409))
+    def delete(self, request: Request, pk: int) -> Response:
+        services.remove_member(self._member(request, pk))
+        return Response(status=204)
+
+    def _member(self, request: Request, pk: int) -> Member:
+        member = Member.objects.visible_to(token_of(request)).filter(pk=pk).first()
+        if member is None:
+            raise NotFound("There is no such member.")
+        return member

@@ -40,6 +40,7 @@ MEANINGS = {
     409: "The state of the object does not allow it.",
     410: "The place is older than what is kept.",
     413: "The body is larger than 1 MB.",
+    415: "The body is of a kind that is not read here.",
     429: "Too many requests.",
     503: "KRA does not answer, and there is no earlier answer to give.",
     502: "KRA gave no usable answer; nothing was changed.",

@@ -140,6 +140,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TIMEZONE = "Africa/Nairobi"
+CELERY_BEAT_SCHEDULER = "monitoring.heartbeats.BeatScheduler"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "outbox.tasks.sweep", "schedule": env.float("SWEEP_SECONDS", default=5.0)},
     "probe": {"task": "outbox.tasks.probe", "schedule": env.float("PROBE_SECONDS", default=5.0)},

@@ -24,6 +24,7 @@ from redis.retry import Retry
 
 from outbox.models import OPEN, Breaker, Transmission
 
+from .alerts.channels import configured
 from .models import Heartbeat
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,8 @@ REDIS_TIMEOUT_S = 0.5
 CONNECT_TIMEOUT_S = 2
 KEEP_S = 1.0
 SILENT_S = 60
+# By a timer it may look less often than as a process of its own.
+WATCHDOG_SILENT_S = 600
 LATE_S = 300
 DISK_WARNING, DISK_FAILED = 5.0, 1.0
 OK, WARNING, FAILED = "ok", "warning", "failed"
@@ -188,11 +191,12 @@ def fact_checks(facts: Facts, now: datetime) -> list[Check]:
     """What rows say about the rest of the installation."""
     if not facts.is_complete:
         message = "Not known: the database did not tell in time."
-        return [Check(name, WARNING, message) for name in ("worker", "beat", "outbox")]
+        return [Check(name, WARNING, message) for name in ("worker", "beat", "watchdog", "outbox")]
     beats = facts.beats or {}
     return [
         beat_check("worker", beats.get("worker"), now),
         beat_check("beat", beats.get("beat"), now),
+        watchdog_check(beats.get("watchdog"), now),
         due_check(facts.oldest_due, now),
         *[breaker_check(row, now) for row in facts.breakers],
     ]
@@ -203,6 +207,11 @@ SILENCE: dict[str, str] = {
     "beat": "Nothing was scheduled",
 }
 
+CAUSES = {
+    "worker": "The workers or Redis have stopped; or beat, if it is silent as well.",
+    "beat": "Beat has stopped.",
+}
+
 
 def beat_check(name: str, at: datetime | None, now: datetime) -> Check:
     """Warning only: the web accepts sales, and delivers those that `Prefer: wait`, by itself."""
@@ -211,9 +220,21 @@ def beat_check(name: str, at: datetime | None, now: datetime) -> Check:
         return Check(name, WARNING, f"{what} yet. Start the worker and beat.")
     age = _age(at, now)
     if age > SILENT_S:
-        cause = "The worker, beat or Redis has stopped."
+        cause = CAUSES[name]
         return Check(name, WARNING, f"{what} for {age:.0f} s. {cause}", age, "s")
     return Check(name, OK, f"Heard of {age:.0f} s ago.", age, "s")
+
+
+def watchdog_check(at: datetime | None, now: datetime) -> Check:
+    if at is None:
+        # A demo has none; whoever set a channel believes that he will be told.
+        verdict = WARNING if configured() else OK
+        return Check("watchdog", verdict, "None has looked yet: nobody is told of trouble.")
+    age = _age(at, now)
+    if age > WATCHDOG_SILENT_S:
+        message = f"It has not looked for {age:.0f} s: nobody is told of trouble. Start it."
+        return Check("watchdog", WARNING, message, age, "s")
+    return Check("watchdog", OK, f"Looked {age:.0f} s ago.", age, "s")
 
 
 def due_check(oldest: datetime | None, now: datetime) -> Check:

@@ -15,7 +15,7 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 
 from companies.models import ApiToken
-from monitoring.acts.audit import Actor, Subject, record
+from monitoring.acts.audit import Actor, Subject, company_id_of, record
 from monitoring.models import AuditEvent
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,12 @@ class Door:
     model: str
     # What the address calls the thing: `pk`, `serial`, or `number` within a run.
     name: str = "pk"
+    # Gone afterwards: looked at before, in case.
+    is_lost: bool = False
 
+
+# The address does not name it: the answer does.
+MADE = "id"
 
 AUDITED = {
     ("POST", "invoice-correct"): Door("correct", "sales.Invoice"),
@@ -41,7 +46,18 @@ AUDITED = {
     ("POST", "difference-look-again"): Door("look_again", "sales.Difference", "number"),
     ("POST", "difference-adopt"): Door("adopt", "sales.Difference", "number"),
     ("POST", "difference-explain"): Door("explain", "sales.Difference", "number"),
+    ("POST", "item-retry"): Door("retry", "items.Item", "sku"),
+    ("POST", "movement-retry"): Door("retry", "items.StockMovement"),
+    ("POST", "import-retry"): Door("retry", "items.ImportLine"),
+    ("POST", "purchase-retry"): Door("retry", "purchases.Purchase"),
+    ("POST", "customer-retry"): Door("retry", "sales.Customer"),
+    ("POST", "branch-user-retry"): Door("retry", "sales.BranchUser"),
+    ("POST", "insurance-retry"): Door("retry", "sales.Insurance"),
+    ("POST", "token-list"): Door("issue", "companies.ApiToken", MADE),
     ("DELETE", "token"): Door("revoke", "companies.ApiToken"),
+    ("POST", "member-list"): Door("add_member", "companies.Member", MADE),
+    ("PATCH", "member"): Door("change_role", "companies.Member"),
+    ("DELETE", "member"): Door("remove_member", "companies.Member", is_lost=True),
 }
 
 
@@ -51,6 +67,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "devices.Device": ("serial", "company"),
     "companies.ApiToken": ("name", "prefix", "company"),
     "sales.Difference": ("number", "kind", "company"),
+    "companies.Member": ("role", "company", "user"),
 }
 
 
@@ -65,13 +82,22 @@ class AuditedApi:
         token: Any = getattr(request, "auth", None)
         is_done = response.status_code < 300 and isinstance(token, ApiToken)
         if is_done and door is not None and match is not None:
-            _note(request, door, token, match.kwargs)
+            made = {MADE: response.data.id} if door.name == MADE else {}  # type: ignore[attr-defined]
+            _note(request, door, token, match.kwargs | made)
         return response
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, names: Any) -> None:
+        door = AUDITED.get((request.method or "", getattr(request.resolver_match, "url_name", "")))
+        if door is not None and door.is_lost:
+            found = apps.get_model(door.model)._default_manager.filter(pk=names["pk"]).first()
+            lost = Subject.of(found, found.company_id) if found else None
+            request._etims_lost = lost  # type: ignore[attr-defined]
 
 
 def _note(request: HttpRequest, door: Door, token: ApiToken, names: dict[str, Any]) -> None:
     try:
-        subject, reason = _subject(door, token, names), _reason(request)
+        lost: Subject | None = getattr(request, "_etims_lost", None)
+        subject, reason = lost or _subject(door, token, names), _reason(request)
         record(door.act, AuditEvent.Stage.DONE, subject, Actor.token(token), reason=reason)
     except DatabaseError:
         # It is done and answered: the caller must not hear that it was not.
@@ -86,10 +112,11 @@ def _subject(door: Door, token: ApiToken, names: dict[str, Any]) -> Subject:
         rows = rows.filter(run=names["pk"], number=names["number"])
     else:
         rows = rows.filter(**{door.name: names[door.name]})
-    found = rows.only("pk", *SHOWN.get(door.model, ())).first()
+    shown = SHOWN.get(door.model)
+    found = (rows.only("pk", *shown) if shown else rows).first()
     if found is None:
         return Subject(door.model, "", str(names[door.name])[:200], token.company_id)
-    return Subject.of(found, found.company_id)
+    return Subject.of(found, company_id_of(found))
 
 
 def _reason(request: HttpRequest) -> str:

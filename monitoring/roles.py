@@ -48,6 +48,9 @@ DOES: dict[str, Roles] = {
     "resume": LEADERS,
     "rotate_keys": OWNER,
     "revoke": OWNER,
+    "add_member": OWNER,
+    "change_role": OWNER,
+    "remove_member": OWNER,
     "approve_rate": NOBODY,
     # The second person of a request: whoever may ask for it may also be asked.
     "decide": LEADERS,

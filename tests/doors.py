@@ -107,6 +107,10 @@ DOORS = {
     "DELETE /api/tokens/{id}/": Door("object", COMPANY, status=204),
     "GET /api/members/": Door("list", COMPANY, by_device=False),
     "POST /api/members/": own(Scope.COMPANY_WRITE, {"username": "somebody", "role": "auditor"}),
+    "PATCH /api/members/{id}/": Door(
+        "object", COMPANY, {"role": "manager"}, 409, by_device=False
+    ),
+    "DELETE /api/members/{id}/": Door("object", COMPANY, status=409, by_device=False),
     "GET /api/devices/": Door("list", (*DEVICES, Scope.SALES_READ)),
     "POST /api/device/init/": own(
         Scope.DEVICES_WRITE, {"serial": "dvc-a1", "branch": "00"}, 200, by_device=True
@@ -328,6 +332,7 @@ def furnish(alpha: Any) -> World:
         "customers": Customer.objects.get(company=company).pk,
         "branch-users": BranchUser.objects.get(company=company).pk,
         "insurances": Insurance.objects.get(company=company).pk,
+        "members": company.members.get().pk,
         "tokens": company.tokens.get(name="Alphaville till").pk,
         "movements": StockMovement.objects.get(company=company).pk,
         "invoices": sales[1].pk,

@@ -101,7 +101,7 @@ def ask(case: Any, secret: str) -> Response:
     return Response(
         status_code=found.status_code,
         headers={name: [text] for name, text in found.items()},
-        content=found.content,
+        content=b"".join(found) if found.streaming else found.content,
         request=requests.Request(case.method.upper(), f"http://testserver{wire['path']}").prepare(),
         elapsed=0.0,
         verify=False,

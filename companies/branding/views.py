@@ -87,7 +87,7 @@ class LogoView(APIView):
     @describe(
         "Replace the logo: PNG, JPEG or WebP, at most 1 MB; kept as a plain PNG",
         answers={200: BrandingOutput},
-        refusals=(400, 413),
+        refusals=(400, 413, 415),
         parameters=[COMPANY],
     )
     def put(self, request: Request) -> Response:

@@ -187,3 +187,96 @@ def test_a_person_may_work_for_two_companies(api, alpha, beta):
     (person,) = get_user_model().objects.all()
     assert person.check_password("mambo-9Kq-sawa")
     assert person.memberships.count() == 2
+
+
+# --- Another role, or none ---
+
+
+def member(company, name, role, **fields):
+    user = get_user_model().objects.create(username=name, **fields)
+    return Member.objects.create(company=company, user=user, role=role)
+
+
+def test_a_role_is_changed_and_taken_away(api, alpha):
+    member(alpha, "owner", "owner")
+    asha = member(alpha, "asha", "cashier")
+
+    changed = api(alpha).patch(f"/api/members/{asha.pk}/", {"role": "manager"}, format="json")
+    gone = api(alpha).delete(f"/api/members/{asha.pk}/")
+    again = api(alpha).delete(f"/api/members/{asha.pk}/")
+
+    assert (changed.status_code, changed.json()["role"]) == (200, "manager")
+    assert (gone.status_code, again.status_code) == (204, 404)
+    assert [str(m) for m in Member.objects.all()] == ["owner (owner)"]
+    assert get_user_model().objects.count() == 2
+
+
+def test_the_last_owner_stays(api, alpha, beta):
+    owner = member(alpha, "owner", "owner")
+    member(alpha, "gone", "owner", is_active=False)
+    member(beta, "stranger", "owner")
+    address = f"/api/members/{owner.pk}/"
+
+    answers = [
+        api(alpha).delete(address),
+        api(alpha).patch(address, {"role": "auditor"}, format="json"),
+    ]
+
+    for answer in answers:
+        assert answer.status_code == 409, answer.content
+        assert answer.json()["error"]["code"] == "last_owner"
+        assert "Make somebody else an owner" in answer.json()["error"]["help"]
+    assert api(alpha).patch(address, {"role": "owner"}, format="json").status_code == 200
+    member(alpha, "second", "owner")
+    assert api(alpha).delete(address).status_code == 204
+
+
+def test_another_companys_member_is_not_there(api, alpha, beta):
+    theirs = member(beta, "stranger", "cashier")
+    address = f"/api/members/{theirs.pk}/"
+
+    answers = [
+        api(alpha).patch(address, {"role": "owner"}, format="json"),
+        api(alpha).delete(address),
+    ]
+
+    assert [a.status_code for a in answers] == [404, 404]
+    assert Member.objects.get().role == "cashier"
+
+
+@pytest.mark.parametrize("body", [{"role": "king"}, {}, {"role": None}, {"role": "owner", "x": 1}])
+def test_a_role_that_is_none_is_refused(api, alpha, body):
+    asha = member(alpha, "asha", "cashier")
+
+    answer = api(alpha).patch(f"/api/members/{asha.pk}/", body, format="json")
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["detail"][0]["field"] in ("role", "x")
+    assert Member.objects.get().role == "cashier"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_owners_who_remove_each_other_leave_one(alpha):
+    import threading
+
+    from django.db import connection
+
+    owners = [member(alpha, name, "owner") for name in ("a", "b")]
+    together, refused = threading.Barrier(2), []
+
+    def leave(one):
+        together.wait(10)
+        try:
+            services.remove_member(one)
+        except services.LastOwner:
+            refused.append(one.pk)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=leave, args=[one]) for one in owners]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+
+    assert (Member.objects.count(), len(refused)) == (1, 1)

@@ -158,6 +158,7 @@ class ImportMatch(models.Model):
     objects = TenantQuerySet.as_manager()
 
     class Meta:
+        verbose_name_plural = "import matches"
         constraints = [
             models.UniqueConstraint(fields=["company", "digest"], name="import_match_once"),
         ]

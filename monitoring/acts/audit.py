@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.models import Model
 
-from companies.models import ApiToken
+from companies.models import ApiToken, Company
 from core.context import request_id
 from monitoring.models import AuditEvent
 
@@ -60,6 +60,8 @@ def record(act: str, stage: str, subject: Subject, actor: Actor, **facts: Any) -
 
 def company_id_of(obj: Any) -> int | None:
     """The id of the company that owns a row, whichever way leads there, without loading it."""
+    if isinstance(obj, Company):
+        return int(obj.pk)
     for path in ((), ("device",), ("lane", "device")):
         found = obj
         for name in path:

@@ -23,7 +23,7 @@ from sales.models.registers import BranchRecord
 from sales.reconciliation import resolving
 from sales.registers.services import retry_record
 
-from . import comparing
+from . import comparing, people
 from .comparing import Compared
 from .content import CORRECTION, NUMBER, Field, content_of, content_read
 
@@ -226,6 +226,34 @@ ACTS: dict[str, tuple[Act, ...]] = {
             effect="A new key pair signs our own evidence from now on; the present one is retired "
             "and stays to verify what it signed. KRA's key of the device does not change.",
             run=_rotate,
+            is_possible=always,
+        ),
+    ),
+    "companies.Company": (
+        Act(
+            name="add_member",
+            label="Give a person a role",
+            effect="The person sees and does in this company what the role allows (docs/admin.md).",
+            run=people.add,
+            is_possible=always,
+            asks=people.PERSON,
+        ),
+    ),
+    "companies.Member": (
+        Act(
+            name="change_role",
+            label="Change the role",
+            effect="From the next page on. A company keeps at least one owner who can sign in.",
+            run=people.change,
+            is_possible=always,
+            asks=people.ROLE,
+            start_value=lambda member: str(member.role),
+        ),
+        Act(
+            name="remove_member",
+            label="Take the role away",
+            effect="The person stays, and what was done stays his; he sees this company no more.",
+            run=people.remove,
             is_possible=always,
         ),
     ),

@@ -146,7 +146,9 @@ class Acting:
             kept = {"value": text, "reason": reason, "error": error, "key": str(uuid.uuid4())}
             return self._page(request, act, obj, kept, status=error.status)
         messages.success(request, said)
-        return HttpResponseRedirect(self._address("change", obj.pk))
+        is_there = self.model._default_manager.filter(pk=obj.pk).exists()
+        where = self._address("change", obj.pk) if is_there else self._address("changelist")
+        return HttpResponseRedirect(where)
 
     def _page(
         self, request: HttpRequest, act: Act, obj: Any, kept: dict[str, Any], status: int = 200

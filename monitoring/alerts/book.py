@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Max
+from django.db.models import Exists, Max, OuterRef
 
 from monitoring.models import Alert, AlertNotice, Heartbeat, Severity
 
@@ -32,6 +32,7 @@ def note(findings: Findings, channels: Sequence[str], *, now: datetime) -> bool:
         for finding in findings.found:
             _note(known.get((finding.rule, finding.subject)), finding, channels, now)
         _recover(known.values(), findings, channels, now)
+        _introduce(channels, now)
         _remind(channels, now)
         Heartbeat.objects.update_or_create(name=Heartbeat.Name.WATCHDOG, defaults={"at": now})
         return True
@@ -86,6 +87,14 @@ def _was_told(alert: Alert, channel: str) -> bool:
     """Or is being told this moment."""
     mine = alert.notices.filter(channel=channel, dropped_at=None)
     return mine.exclude(sent_at=None, claimed_until=None).exists()
+
+
+def _introduce(channels: Sequence[str], now: datetime) -> None:
+    """A channel that was set later hears of what is open already."""
+    for name in channels:
+        told = AlertNotice.objects.filter(alert=OuterRef("pk"), channel=name)
+        for alert in Alert.objects.open().filter(~Exists(told)):
+            _owe(alert, Event.OPENED, [name], now)
 
 
 def _remind(channels: Sequence[str], now: datetime) -> None:

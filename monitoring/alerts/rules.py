@@ -13,6 +13,7 @@ from monitoring.lanes import LaneState, age, lane_states
 from monitoring.models import Heartbeat, Severity
 from outbox.models import OPEN, Breaker, Status, Stream, Transmission
 
+from . import upkeep
 from .findings import Finding, Findings, of_lane
 
 UNANSWERED = [Call.Outcome.UNKNOWN.value, Call.Outcome.UNREADABLE.value, ""]
@@ -163,8 +164,11 @@ def breaker_open(scene: Scene) -> list[Finding]:
 def silent(scene: Scene) -> list[Finding]:
     limit = scene.now - timedelta(seconds=settings.ALERT_SILENT_SECONDS)
     beats = dict(Heartbeat.objects.values_list("name", "at"))
-    found = []
-    for name in (Heartbeat.Name.WORKER, Heartbeat.Name.BEAT):
+    found: list[Finding] = []
+    for name in (Heartbeat.Name.BEAT, Heartbeat.Name.WORKER):
+        # Workers prove themselves by what beat schedules: without it, nothing is known of them.
+        if found:
+            break
         at = beats.get(name)
         # Never heard of: there is nothing to be missed before somebody sells.
         if at is None and not any(lane.waiting for lane in scene.lanes):
@@ -245,4 +249,7 @@ RULES: dict[str, Callable[[Scene], list[Finding]]] = {
     "device_refused": device_refused,
     "deadline": deadline,
     "token_expiry": token_expiry,
+    "journal_late": lambda scene: upkeep.journal_late(scene.now),
+    "webhook_disabled": lambda scene: upkeep.webhook_disabled(scene.now),
+    "backup_old": lambda scene: upkeep.backup_old(scene.now),
 }

@@ -1,24 +1,16 @@
-"""What the server itself tells: disk, database, certificates. No rows are needed for these."""
+"""What the server itself tells: disk and database. No rows are needed for these."""
 
 import shutil
-import socket
-import ssl
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from urllib.parse import urlsplit
+from datetime import datetime
 
 from django.conf import settings
 from django.db import connection
 
-from companies.models import Company
 from monitoring.models import Severity
 
 from .findings import Finding
-
-TLS_TIMEOUT_S = 5.0
-CERTIFICATES_EVERY_S = 6 * 3600
-_certificates: tuple[float, list[Finding]] = (0.0, [])
 
 
 def disk(now: datetime) -> list[Finding]:
@@ -66,61 +58,3 @@ def database_latency(now: datetime) -> list[Finding]:
         return []
     title = f"PostgreSQL takes {min(taken):.0f} ms for a question that asks for nothing."
     return [Finding("database_slow", "database", title, now)]
-
-
-# --- Certificates ---
-
-
-def forget() -> None:
-    global _certificates
-    _certificates = (0.0, [])
-
-
-def watched_hosts() -> set[tuple[str, int]]:
-    """KRA's hosts that a company uses, and our own."""
-    used = Company.objects.filter(is_active=True).values_list("environment", "profile").distinct()
-    urls = [url for key in used for url in settings.KRA_HOSTS.get(key, ())]
-    return {address for url in [settings.PUBLIC_URL, *urls] if (address := _address(url))}
-
-
-def _address(url: str) -> tuple[str, int] | None:
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname:
-        return None
-    return parts.hostname, parts.port or 443
-
-
-def certificates(hosts: set[tuple[str, int]], now: datetime) -> list[Finding]:
-    """Asked a few times a day, outside of any transaction."""
-    global _certificates
-    until, found = _certificates
-    if time.monotonic() >= until:
-        found = [each for host in sorted(hosts) for each in certificate(*host, now=now)]
-        _certificates = (time.monotonic() + CERTIFICATES_EVERY_S, found)
-    return found
-
-
-def certificate(host: str, port: int, *, now: datetime) -> list[Finding]:
-    """Whoever cannot be reached says nothing about its certificate."""
-    try:
-        ends = _ends(host, port)
-    except ssl.SSLCertVerificationError as error:
-        title = f"The certificate of {host} is not valid: {error.verify_message}."[:300]
-        return [Finding("certificate", f"{host}:{port}", title, now, Severity.CRITICAL)]
-    except OSError:
-        return []
-    days = (ends - now).total_seconds() / 86_400
-    if days > settings.ALERT_EXPIRY_DAYS:
-        return []
-    title = f"The certificate of {host} ends on {ends:%d/%m/%Y} (in {max(0, int(days))} days)."
-    return [Finding("certificate", f"{host}:{port}", title, now)]
-
-
-def _ends(host: str, port: int) -> datetime:
-    context = ssl.create_default_context(cafile=settings.ALERT_CA_FILE or None)
-    with (
-        socket.create_connection((host, port), TLS_TIMEOUT_S) as raw,
-        context.wrap_socket(raw, server_hostname=host) as secured,
-    ):
-        told = secured.getpeercert() or {}
-    return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(told["notAfter"])), UTC)

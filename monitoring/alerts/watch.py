@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from monitoring.models import Alert, AlertNotice
 
-from . import book, channels, rules, surroundings
+from . import book, certificates, channels, rules, surroundings
 from .findings import Finding, Findings
 from .wording import Notice
 
@@ -30,9 +30,9 @@ def look() -> bool:
     """One tick. False: the database does not answer (people were told, if they could be)."""
     now = timezone.now()
     try:
-        hosts = surroundings.watched_hosts()
+        hosts = certificates.watched_hosts()
         # Before the transaction: it talks to others.
-        outside = surroundings.certificates(hosts, now)
+        outside = certificates.certificates(hosts, now)
         findings = find(now, outside)
         is_mine = book.note(findings, channels.configured(), now=now)
         back_again(now)

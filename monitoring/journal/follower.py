@@ -48,6 +48,16 @@ OLDEST = """
     WHERE fact.kind <> 'call' OR call.id IS NULL OR call.finished_at IS NOT NULL
         OR (fact.at < %s AND NOT fact.is_open_noted)
 """
+LATE = """
+    SELECT device_id, oldest FROM (
+        SELECT fact.device_id, min(coalesce(call.finished_at, fact.at)) AS oldest
+        FROM monitoring_unjournaledfact fact
+        LEFT JOIN devices_call call ON fact.kind = 'call' AND call.id = fact.source
+        WHERE fact.kind <> 'call' OR call.id IS NULL OR call.finished_at IS NOT NULL
+            OR (fact.at < %s AND NOT fact.is_open_noted)
+        GROUP BY 1
+    ) waiting WHERE oldest < %s ORDER BY oldest LIMIT 200
+"""
 
 
 class JournalBroken(Exception):
@@ -220,17 +230,31 @@ def _enter(chain: Chain, rows: list[tuple[Any, ...]]) -> None:
     UnjournaledFact.objects.filter(pk__in=noted).update(is_open_noted=True)
 
 
-def oldest_unjournaled() -> datetime | None:
-    """When the oldest fact happened that is in no chain yet; None when all are. For metrics."""
-    closed = dict(JournalSource.objects.values_list("kind", "closed_id"))
+def late_devices(before: datetime) -> list[tuple[int, datetime]]:
+    """Devices with a fact from before `before` that is noted and in no chain; the latest first."""
     with connection.cursor() as cursor:
-        cursor.execute(OLDEST, [_opened_before()])
-        found = [cursor.fetchone()[0]]
+        cursor.execute(LATE, [_opened_before(), before])
+        return list(cursor.fetchall())
+
+
+def oldest_unread() -> datetime | None:
+    """When the oldest row came that the follower has not even noted."""
+    closed = dict(JournalSource.objects.values_list("kind", "closed_id"))
+    found: list[datetime] = []
+    with connection.cursor() as cursor:
         for table in followed():
             # Where the follower has not been: ids rise with time, near enough for an age.
             first = f"SELECT at FROM ({table.rows}) new ORDER BY id LIMIT 1"
             cursor.execute(first, [closed.get(table.kind, 0), LAST_ID])
             found.extend(row[0] for row in cursor.fetchall())
+    return min(found, default=None)
+
+
+def oldest_unjournaled() -> datetime | None:
+    """When the oldest fact happened that is in no chain yet; None when all are. For metrics."""
+    with connection.cursor() as cursor:
+        cursor.execute(OLDEST, [_opened_before()])
+        found = [cursor.fetchone()[0], oldest_unread()]
     return min((moment for moment in found if moment), default=None)
 
 

@@ -3,7 +3,6 @@ from typing import Any
 
 from django.http import StreamingHttpResponse
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -43,7 +42,7 @@ EXAMPLE = OpenApiExample(
 LINES: dict[Any, Any] = {(200, NDJSON): {"type": "string", "contentMediaType": NDJSON}}
 
 
-class Lines(BaseRenderer):
+class Lines(JSONRenderer):
     """Only says that this form is spoken; the view streams by itself."""
 
     media_type = NDJSON
@@ -82,6 +81,13 @@ class JournalView(APIView):
                 "Cache-Control": "no-store",
             },
         )
+
+    def handle_exception(self, exc: Exception) -> Any:
+        """A refusal is JSON, in whatever form the journal was asked for."""
+        response = super().handle_exception(exc)
+        asked: Any = self.request
+        asked.accepted_renderer, asked.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
+        return response
 
 
 def _moment(request: Request, name: str) -> datetime | None:

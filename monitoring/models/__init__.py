@@ -1,6 +1,7 @@
 """What monitoring itself remembers, by concept; everything else is read from the apps below."""
 
 from .alerts import Alert, AlertNotice, Severity
+from .certificates import SeenCertificate
 from .heartbeat import Heartbeat
 from .journal import JournalCheckpoint, JournalEntry, JournalHead, JournalSource, UnjournaledFact
 from .oversight import ActionRequest, AuditEvent
@@ -24,6 +25,7 @@ __all__ = [
     "JournalSource",
     "LegalHold",
     "PruneMark",
+    "SeenCertificate",
     "Severity",
     "UnjournaledFact",
 ]

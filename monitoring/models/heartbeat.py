@@ -7,6 +7,12 @@ from .oversight import ActionRequest, AuditEvent
 __all__ = ["ActionRequest", "AuditEvent", "Heartbeat"]
 
 
+class HeartbeatQuerySet(models.QuerySet["Heartbeat"]):
+    def parts(self) -> "HeartbeatQuerySet":
+        """Of what runs all the time."""
+        return self.exclude(name=Heartbeat.Name.BACKUP).order_by("name")
+
+
 class Heartbeat(models.Model):
     """When one part of the installation last proved that it lives."""
 
@@ -14,14 +20,19 @@ class Heartbeat(models.Model):
         WORKER = "worker"
         BEAT = "beat"
         WATCHDOG = "watchdog"
+        # The newest copy that `manage.py backup` finished.
+        BACKUP = "backup"
 
     name = models.CharField(max_length=10, primary_key=True, choices=Name.choices)
     at = models.DateTimeField()
 
+    objects = HeartbeatQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(name__in=["worker", "beat", "watchdog"]), name="heartbeat_name"
+                condition=models.Q(name__in=["worker", "beat", "watchdog", "backup"]),
+                name="heartbeat_name",
             ),
         ]
 

@@ -7,9 +7,11 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views import View
 
-from companies.models import Member
+from companies.models import Company
+from monitoring.admin_site import is_verified
 from monitoring.alerts.wording import NEXT_STEPS
 from monitoring.lanes import age
+from monitoring.roles import READERS, access_of_user
 
 from . import charts, figures
 from .figures import Scope
@@ -31,18 +33,21 @@ class SignInView(LoginView):
 
 
 def scope_of(user: Any) -> Scope:
-    """Staff see all; a member sees the companies he is a member of."""
-    if user.is_staff:
+    """The operator sees all; anybody else, staff or not, the companies in which his role reads
+    (roles.py): a cashier works at the till.
+    """
+    access = access_of_user(user)
+    if access.is_platform:
         return Scope(None)
-    rows = Member.objects.filter(user=user, company__is_active=True).order_by("company_id")
-    return Scope(tuple(rows.values_list("company_id", flat=True)))
+    mine = Company.objects.filter(pk__in=access.companies(READERS), is_active=True)
+    return Scope(tuple(mine.order_by("pk").values_list("pk", flat=True)))
 
 
 def lacks_second_factor(user: Any) -> bool:
     """Where staff must show one, a password alone opens this page for them neither."""
-    if not user.is_staff or not getattr(settings, "ADMIN_TWO_FACTOR", False):
+    if not settings.ADMIN_TWO_FACTOR or not (user.is_staff or user.is_superuser):
         return False
-    return not getattr(user, "is_verified", lambda: False)()
+    return not is_verified(user)
 
 
 class DashboardPage(View):

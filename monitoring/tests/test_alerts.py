@@ -2,11 +2,13 @@
 
 import os
 import signal
+import time
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import time_machine
+from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
@@ -16,10 +18,18 @@ from companies.models import ApiToken
 from devices.models import Call, Device
 from monitoring.alerts import book, channels, surroundings, watch
 from monitoring.alerts.rules import RULES
-from monitoring.models import Alert, AlertNotice, Heartbeat
-from monitoring.tasks import heartbeat
+from monitoring.alerts.wording import NEXT_STEPS
+from monitoring.journal.follower import follow
+from monitoring.models import (
+    Alert,
+    AlertNotice,
+    Endpoint,
+    Heartbeat,
+    UnjournaledFact,
+)
 from outbox.models import Breaker, Transmission
 
+from .furniture import heartbeat
 from .sinks import http_sink, smtp_sink
 
 pytestmark = pytest.mark.django_db
@@ -35,7 +45,6 @@ def alone(settings, tmp_path):
     settings.ALERT_DISK_FREE_PERCENT = 0
     settings.ALERT_DATABASE_MS = 60_000
     settings.KRA_HOSTS = {}
-    surroundings.forget()
 
 
 @pytest.fixture
@@ -107,7 +116,28 @@ def make_token_expiry(alpha, **_):
     ApiToken.objects.update(expires_at=timezone.now() + timedelta(days=3))
 
 
+def make_journal_late(alpha, **_):
+    since = timezone.now() - timedelta(minutes=16)
+    UnjournaledFact.objects.create(device=alpha.device, kind="state", facts={"a": 1}, at=since)
+
+
+def make_webhook_disabled(alpha, **_):
+    Endpoint.objects.create(
+        company=alpha.company, url="https://pos.test/very-secret", events=["sale.signed"],
+        secret="whsec_x", state="disabled", state_reason="The receiver answered 410 Gone.",
+        failing_since=timezone.now(),
+    )  # fmt: skip
+
+
+def make_backup_old(**_):
+    at = timezone.now() - timedelta(hours=37)
+    Heartbeat.objects.create(name="backup", at=at)
+
+
 def mend():
+    UnjournaledFact.objects.all().delete()
+    Endpoint.objects.all().delete()
+    Heartbeat.objects.filter(name="backup").update(at=timezone.now())
     Transmission.objects.update(status="cancelled", finished_at=timezone.now())
     Breaker.objects.update(is_open=False)
     Device.objects.update(state="active")
@@ -134,7 +164,7 @@ def test_each_rule_fires_and_recovers(rule, alpha, owe, make_call, clock, hook):
 def test_silence_fires_and_recovers(alpha, clock, hook):
     Heartbeat.objects.update(at=timezone.now() - timedelta(days=10))
     look_after(clock)
-    assert opened() == [("silent", "critical"), ("silent", "critical")]
+    assert opened() == [("silent", "critical")]
 
     Heartbeat.objects.all().delete()
     look_after(clock, minutes=3)
@@ -142,8 +172,74 @@ def test_silence_fires_and_recovers(alpha, clock, hook):
     assert opened() == []
 
 
+@pytest.mark.parametrize("part", ["worker", "beat"])
+def test_it_says_who_is_silent(part, alpha, clock):
+    Heartbeat.objects.filter(name=part).update(at=timezone.now() - timedelta(minutes=5))
+    assert watch.look()
+
+    assert [a.subject for a in Alert.objects.open()] == [part]
+
+
+def test_what_a_person_switched_off_is_no_trouble(alpha, clock):
+    make_webhook_disabled(alpha)
+    Endpoint.objects.update(state_reason="Switched off by a person.")
+    look_after(clock)
+
+    assert opened() == []
+
+
+def test_a_webhooks_address_is_told_to_nobody(alpha, clock, hook):
+    make_webhook_disabled(alpha)
+    look_after(clock)
+
+    ((_, body, raw),) = hook.taken
+    assert "410" in body["alerts"][0]["title"]
+    assert b"very-secret" not in (raw if isinstance(raw, bytes) else raw.encode())
+
+
+def test_who_never_made_a_backup_is_told_once_there_is_something_to_lose(alpha, sell, clock):
+    look_after(clock, hours=40)
+    assert opened() == []
+    sell(alpha)
+    follow(until=time.monotonic() + 5)
+    look_after(clock, hours=35)
+    assert opened() == []
+    look_after(clock, hours=2)
+
+    assert opened() == [("backup_old", "critical")]
+
+
+def test_rows_nobody_has_read_are_the_followers_trouble(alpha, sell, clock):
+    sell(alpha)
+    look_after(clock, minutes=16)
+
+    assert [(a.rule, a.subject) for a in Alert.objects.open()] == [("journal_late", "follower")]
+
+
+def test_a_channel_that_is_set_later_hears_of_what_is_open(alpha, owe, clock, settings):
+    owe(alpha.lane, "conflict")
+    look_after(clock)
+    with http_sink() as (sink, url):
+        settings.ALERT_WEBHOOK_URL = url
+        look_after(clock, minutes=1)
+        look_after(clock, minutes=1)
+
+    assert told(sink) == [("opened", "conflict")]
+
+
+def test_each_rule_has_a_section_and_a_step():
+    page = (django_settings.BASE_DIR / "docs/alerts.md").read_text()
+    told_of = {*RULES, "disk", "database_slow", "database_down", "certificate", "test"}
+
+    assert set(NEXT_STEPS) == told_of
+    sections = dict(part.split("\n\n", 1) for part in page.split("\n## ")[1:])
+    for rule in told_of:
+        assert len(sections[rule.replace("_", "-")].strip()) > 80, rule
+
+
 def test_a_healthy_installation_is_silent(alpha, sell, clock, hook):
     sell(alpha)
+    follow(until=time.monotonic() + 5)
     look_after(clock)
     look_after(clock, hours=30)
 

@@ -2,14 +2,17 @@ import time
 from datetime import timedelta
 
 import pytest
+from celery import Celery
 from django.conf import settings as django_settings
 from django.db import connections
 from django.utils import timezone
 
 from monitoring import health
+from monitoring.heartbeats import BeatScheduler
 from monitoring.models import Heartbeat
-from monitoring.tasks import heartbeat
 from outbox.models import Breaker
+
+from .furniture import heartbeat
 
 # The database is asked through a connection of its own, which sees only what is committed.
 committed = pytest.mark.django_db(transaction=True)
@@ -58,8 +61,54 @@ def test_it_is_well(client, path):
     assert body["status"] == "ok", body
     assert set(body) == {"status", "checks", "version", "time"}
     assert {c["verdict"] for c in body["checks"]} == {"ok"}
-    assert list(by_name(response)) == ["database", "redis", "worker", "beat", "outbox", "disk"]
+    assert list(by_name(response)) == [
+        "database",
+        "redis",
+        "worker",
+        "beat",
+        "watchdog",
+        "outbox",
+        "disk",
+    ]
     assert by_name(response)["database"]["unit"] == "ms"
+
+
+@committed
+def test_it_tells_of_a_watchdog_that_has_gone(client, settings):
+    heartbeat()
+    assert by_name(client.get("/health/"))["watchdog"]["verdict"] == "ok"
+    settings.ALERT_EMAIL_TO = ["owner@example.com"]
+    health.forget()
+    never = by_name(client.get("/health/"))["watchdog"]
+    assert (never["verdict"], never["message"][:19]) == ("warning", "None has looked yet")
+
+    Heartbeat.objects.create(name="watchdog", at=timezone.now() - timedelta(minutes=11))
+    health.forget()
+    body = client.get("/health/")
+
+    assert body.json()["status"] == "degraded"
+    assert "has not looked for 66" in by_name(body)["watchdog"]["message"]
+
+
+@committed
+def test_beat_says_by_its_own_clock_that_it_lives(tmp_path):
+    """With neither a broker nor a worker."""
+    app = Celery("test", broker="redis://127.0.0.1:1/0", beat_schedule={})
+    scheduler = BeatScheduler(app, schedule_filename=str(tmp_path / "schedule"))
+
+    scheduler.tick()
+    Heartbeat.objects.update(at=timezone.now() - timedelta(hours=1))
+    scheduler.tick()
+
+    (row,) = Heartbeat.objects.all()
+    assert (row.name, row.at < timezone.now() - timedelta(minutes=59)) == ("beat", True)
+    scheduler.close()
+
+
+def test_beat_is_ours():
+    from etims_integration.celery import app
+
+    assert app.conf.beat_scheduler == "monitoring.heartbeats.BeatScheduler"
 
 
 @committed

@@ -15,8 +15,17 @@ from devices.models import Device
 from monitoring.metrics import dead
 from monitoring.metrics.facts import facts
 from monitoring.metrics.requests import note
-from monitoring.tasks import heartbeat
+from monitoring.models import (
+    Delivery,
+    Endpoint,
+    Event,
+    Heartbeat,
+    SeenCertificate,
+    UnjournaledFact,
+)
 from outbox.models import Breaker, Lane
+
+from .furniture import heartbeat
 
 pytestmark = pytest.mark.django_db
 DEPLOY = Path(django_settings.BASE_DIR, "deploy/monitoring")
@@ -213,6 +222,52 @@ def test_counting_costs_next_to_nothing():
     assert (time.perf_counter() - started) / 2000 < 0.00005
 
 
+def furnish_upkeep(alpha):
+    now = timezone.now()
+    Heartbeat.objects.create(name="backup", at=now - timedelta(hours=2))
+    ends_at = now + timedelta(days=2)
+    SeenCertificate.objects.create(host="kra.test", port=443, ends_at=ends_at, ask_at=now)
+    SeenCertificate.objects.create(host="never.test", port=443, ask_at=now)
+    alpha.company.tokens.update(expires_at=now + timedelta(days=1))
+
+
+def test_it_tells_of_journal_webhooks_backups_and_what_ends(alpha, scrape):
+    now = timezone.now()
+    furnish_upkeep(alpha)
+    since = now - timedelta(minutes=3)
+    UnjournaledFact.objects.create(device=alpha.device, kind="state", facts={"a": 1}, at=since)
+    hooks = [
+        Endpoint.objects.create(
+            company=alpha.company, url="https://pos.test/", events=["device.state"], secret="x",
+            state=state, resume_at=rests,
+        )
+        for state, rests in (("active", None), ("active", now + timedelta(hours=1)),
+                             ("disabled", None), ("deleted", None))
+    ]  # fmt: skip
+    for minutes, hook in zip((4, 50, 60, 70), hooks, strict=True):
+        event = Event.objects.create(
+            company=alpha.company, device=alpha.device, kind="device.state", recorded_in=1,
+            created_at=now,
+        )  # fmt: skip
+        due = now - timedelta(minutes=minutes)
+        Delivery.objects.create(event=event, endpoint=hook, next_attempt_at=due, due_since=due)
+
+    found = scrape()
+
+    assert 180 <= value(found, "etims_journal_lag_seconds") < 240
+    assert 240 <= value(found, "etims_webhook_oldest_due_seconds") < 300
+    assert value(found, "etims_webhook_pending") == 2
+    assert value(found, "etims_webhook_endpoints", state="disabled") == 1
+    assert value(found, "etims_webhook_endpoints", state="active") == 2
+    assert 7200 <= value(found, "etims_backup_age_seconds") < 7300
+    assert not any(("part", "backup") in key for key in found)
+    seconds = value(found, "etims_certificate_expiry_seconds", host="kra.test:443")
+    assert 2 * 86_400 - 60 < seconds <= 2 * 86_400
+    assert not any(("host", "never.test:443") in key for key in found)
+    assert value(found, "etims_tokens_ending") == 1
+    assert 86_400 - 60 < value(found, "etims_token_expiry_seconds") <= 86_400
+
+
 # --- What is shipped for Prometheus and Grafana ---
 
 
@@ -223,6 +278,7 @@ def test_every_metric_that_is_named_exists(file, alpha, sell, make_call, owe, sc
     make_call(alpha)
     owe(alpha.lane, not_before=timezone.now() - timedelta(minutes=1))
     Breaker.objects.create(host="sandbox/direct")
+    furnish_upkeep(alpha)
     scrape()
     known = {key[0] for key in scrape()}
 

@@ -94,7 +94,9 @@ def test_a_member_signs_in_and_lands_on_the_page(client, django_user_model, alph
     assert b"alpha-1" in client.get("/dashboard/").content
 
 
-def test_a_member_sees_his_companies_and_staff_all(look, person, alpha, beta, sell, owe, make_call):
+def test_a_member_sees_his_own_and_the_operator_all(
+    look, person, alpha, beta, sell, owe, make_call
+):
     now = timezone.now()
     for tenant in (alpha, beta):
         name = tenant.company.name
@@ -119,7 +121,7 @@ def test_a_member_sees_his_companies_and_staff_all(look, person, alpha, beta, se
     for query in ({"q": "beta"}, {"page": "2"}, {"state": "active"}):
         assert "beta-1" not in look(mary, **query)
 
-    everything = look(person("staff", is_staff=True))
+    everything = look(person("staff", is_staff=True, is_superuser=True))
     assert {w for w in ("alpha-1", "beta-1", "Disk is full") if w in everything} == {
         "alpha-1", "beta-1", "Disk is full",
     }  # fmt: skip
@@ -141,11 +143,28 @@ def test_a_closed_companys_member_sees_it_no_more(look, person, alpha):
     assert "alpha-1" not in look(mary)
 
 
-def test_staff_without_second_factor_are_sent_to_show_it(client, person, settings):
-    settings.ADMIN_TWO_FACTOR = True
-    client.force_login(person(is_staff=True))
+def test_staff_see_the_companies_of_their_roles_only(look, person, alpha, beta):
+    """Staff is who comes into the admin, a shop's manager for example; not the operator."""
+    mary = person(is_staff=True)
+    Member.objects.create(company=alpha.company, user=mary, role="manager")
+    Member.objects.create(company=beta.company, user=mary, role="cashier")
 
-    assert client.get("/dashboard/").status_code == 302
+    text = look(mary)
+
+    assert "alpha-1" in text
+    for word in ("beta-1", "Beta Stores", "B000000002B"):
+        assert word not in text
+
+
+@pytest.mark.parametrize("path", ["/dashboard/", "/dashboard/fragment/"])
+@pytest.mark.parametrize(
+    "fields", [{"is_staff": True}, {"is_superuser": True}, {"is_staff": True, "is_superuser": True}]
+)
+def test_a_password_alone_does_not_open_it_to_who_needs_two(client, person, settings, path, fields):
+    settings.ADMIN_TWO_FACTOR = True
+    client.force_login(person(**fields))
+
+    assert client.get(path).status_code == 302
 
 
 def test_it_says_what_is_wrong(look, person, alpha, owe, make_call):
@@ -155,7 +174,7 @@ def test_it_says_what_is_wrong(look, person, alpha, owe, make_call):
     for outcome in ("accepted", "accepted", "accepted", "unknown"):
         make_call(alpha, outcome=outcome)
 
-    text = look(person(is_staff=True))
+    text = look(person(is_staff=True, is_superuser=True))
 
     assert "TILL-&lt;b&gt;7" in text
     assert "<b>7" not in text
@@ -165,7 +184,7 @@ def test_it_says_what_is_wrong(look, person, alpha, owe, make_call):
 
 
 def test_it_is_whole_without_anything(look, person, db):
-    text = look(person(is_staff=True))
+    text = look(person(is_staff=True, is_superuser=True))
 
     assert "No device has been registered yet." in text
     assert "nothing has been signed yet" in text
@@ -174,7 +193,7 @@ def test_it_is_whole_without_anything(look, person, db):
 def test_devices_come_in_pages_and_are_found(look, person, alpha, open_device):
     for number in range(30):
         open_device(alpha.company, f"till-{number:02}")
-    staff = person(is_staff=True)
+    staff = person(is_staff=True, is_superuser=True)
 
     assert "Page 1 of 2, 31 devices" in look(staff)
     assert "till-29" in look(staff, page="2")
@@ -193,7 +212,7 @@ def test_its_cost_does_not_grow(
             device=open_device(alpha.company, f"till-{number:02}"), stream="fiscal"
         )
         owe(lane, "unknown", not_before=timezone.now() - timedelta(minutes=9))
-    client.force_login(person(is_staff=True))
+    client.force_login(person(is_staff=True, is_superuser=True))
 
     with django_assert_max_num_queries(24):
         assert client.get("/dashboard/").status_code == 200
@@ -203,13 +222,13 @@ def test_its_cost_does_not_grow(
 
 
 def test_nothing_comes_from_elsewhere(look, person, alpha):
-    text = look(person(is_staff=True))
+    text = look(person(is_staff=True, is_superuser=True))
 
     assert not re.search(r"(src|href)=\"(https?:)?//", text)
 
 
 def test_nobody_keeps_it(client, person):
-    client.force_login(person(is_staff=True))
+    client.force_login(person(is_staff=True, is_superuser=True))
 
     assert client.get("/dashboard/")["Cache-Control"] == "no-store"
 
@@ -237,7 +256,7 @@ def test_a_line_has_gaps():
 def test_a_browser_shows_it_and_keeps_it_fresh(live_server, person, client, alpha, sell, tmp_path):
     """The page fetches its inside by itself: what happens later appears without a reload."""
     sell(alpha)
-    client.force_login(person(is_staff=True))
+    client.force_login(person(is_staff=True, is_superuser=True))
     cookie = client.cookies["sessionid"].value
     page = client.get("/dashboard/").content.decode()
     script = client.get("/static/monitoring/dashboard.js")

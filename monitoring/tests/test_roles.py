@@ -27,7 +27,10 @@ EVERYBODYS = {
 }
 OPERATORS = {"auth.User", "axes.AccessAttempt", "sales.PinRecord"}
 SHARED = {"items.Code", "items.Classification", "items.SyncState", "outbox.Breaker"}
-OWNERS_ACTS = {"resync", "rotate_keys", "revoke"}
+OWNERS_ACTS = {
+    *("resync", "rotate_keys", "revoke"),
+    *("add_member", "change_role", "remove_member"),
+}
 FOREIGN = "Beta Stores"
 
 

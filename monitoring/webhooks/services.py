@@ -19,6 +19,7 @@ from . import delivery, sending
 from .addresses import AddressRefused, target_of
 
 State = Endpoint.State
+BY_A_PERSON = "Switched off by a person."
 
 
 class TooManyWebhooks(Conflict):
@@ -83,7 +84,7 @@ def change(endpoint: Endpoint, **changes: Any) -> None:
     is_active = changes.pop("is_active", None)
     if is_active is not None:
         changes["state"] = State.ACTIVE if is_active else State.DISABLED
-        changes["state_reason"] = "" if is_active else "Switched off by a person."
+        changes["state_reason"] = "" if is_active else BY_A_PERSON
     if is_active or "url" in changes:
         changes |= {"failures": 0, "failing_since": None, "resume_at": None}
     if changes:

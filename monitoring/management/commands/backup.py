@@ -3,9 +3,11 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from monitoring import heartbeats
 from monitoring.backups.console import SealingCommand
 from monitoring.backups.dumping import back_up
 from monitoring.backups.programs import own_url
+from monitoring.models import Heartbeat
 
 
 class Command(SealingCommand):
@@ -18,5 +20,6 @@ class Command(SealingCommand):
         if file.exists():
             raise CommandError(f"{file} exists already.\nNext: give another name.")
         manifest = back_up(own_url(), file, passphrase)
+        heartbeats.note(Heartbeat.Name.BACKUP)
         self.say(f"{file}: {file.stat().st_size} bytes, {len(manifest.facts)} facts.")
         self.say(f"Next: take it to another place; manage.py restore --verify {file}")
