@@ -28,6 +28,8 @@ worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 control_socket_disable = True
 # The proxy writes the access log; ACCESS_LOG=- has one written here too.
 accesslog = os.environ.get("ACCESS_LOG") or None
+# Without the query: somebody may have put a token there.
+access_log_format = '%(h)s %(t)s "%(m)s %(U)s" %(s)s %(b)s %(M)s ms'
 errorlog = "-"
 
 

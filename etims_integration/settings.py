@@ -463,5 +463,7 @@ LOGGING = {
             "formatter": "json",
         },
     },
+    # At DEBUG it writes whole addresses, and those of hooks are their keys.
+    "loggers": {"urllib3": {"level": "INFO"}},
     "root": {"handlers": ["stdout"], "level": env.str("LOG_LEVEL", default="INFO")},
 }

@@ -193,7 +193,7 @@ def environment_of(shop, receiver, port, folder):
 
 
 def commands_of(port, folder):
-    at = ["-b", f"127.0.0.1:{port}", "--threads", "4", "--access-logfile", "-"]
+    at = ["-b", f"127.0.0.1:{port}", "--threads", "4", "-c", "deploy/gunicorn.conf.py"]
     celery = ["celery", "-A", "etims_integration"]
     threads = ["-P", "threads", "-c", "2", "--without-mingle", "--without-gossip"]
     schedule = ["--pidfile=", "--schedule", str(folder / "schedule")]
@@ -278,5 +278,6 @@ def test_no_secret_is_written_down_anywhere(shop, receiver, tmp_path):
     told = {"told": "".join(f"{headers} {body!r}" for headers, body in receiver.requests)}
     secrets = secrets_of(shop, operator, hooks)
     for texts in (logs, told, answers, rows_of_all_tables(), shown_by_the_admin()):
-        assert places_of(secrets, texts) == []
+        found = places_of(secrets, texts)
+        assert not found, found
     assert places_of(BUYER, logs) == []

@@ -26,7 +26,9 @@ COMPANYS = [name for name in LOCKED if DOORS[name].behind != "operator"]
 BY_DEVICE = [name for name in COMPANYS if DOORS[name].by_device]
 # The documentation, the buyer's page and the admin's own pages have other tests.
 PAGES = {"/r/{token}/", "/r/{token}/qr.svg", "/r/{token}/qr.png"}
-ELSEWHERE = {"/api/schema/", "/api/docs/", "/admin/", *PAGES}
+PEOPLE = {f"/dashboard/{name}" for name in ("", "fragment/", "login/", "logout/")}
+METRICS = {"/metrics", "/metrics/"}
+ELSEWHERE = {"/api/schema/", "/api/docs/", "/admin/", *PAGES, *PEOPLE, *METRICS}
 
 
 @pytest.fixture
