@@ -11,6 +11,7 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import pypdf
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
@@ -103,9 +104,9 @@ def test_it_keeps_each_exchange_and_no_key(simulator, tmp_path):
     certify(tmp_path)
 
     key = Device.objects.get().key
-    texts = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
+    texts = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
     assert len(key) > 20
-    assert not [text for text in texts if key in text]
+    assert not [text for text in texts if key.encode() in text]
     calls = {json.loads(path.read_text())["endpoint"] for path in (tmp_path / "calls").iterdir()}
     assert len(calls) == 23
     assert calls == set(Call.objects.values_list("endpoint", flat=True))
@@ -114,19 +115,25 @@ def test_it_keeps_each_exchange_and_no_key(simulator, tmp_path):
 def test_it_lays_out_the_four_papers(simulator, tmp_path):
     certify(tmp_path, buyer_pin="P000000000B", buyer_name="Jamii Hardware Ltd")
 
-    papers = {path.stem: path.read_text() for path in (tmp_path / "artefacts").iterdir()}
+    papers = {path.stem: words_of(path) for path in (tmp_path / "artefacts").iterdir()}
     sale, note = Receipt.objects.order_by("number")
     assert sorted(papers) == [
         *("1-item-creation", "2-invoice", "3-invoice-copy", "4-credit-note-copy"),
     ]
     assert "KE2CTNO0000001" in papers["1-item-creation"]
-    assert f"CU INVOICE NUMBER: {sale}\n" in papers["2-invoice"]
-    assert "Buyer PIN: P000000000B" in papers["2-invoice"]
-    assert "COPY" not in papers["2-invoice"]
-    assert papers["3-invoice-copy"].count("NOT AN OFFICIAL RECEIPT") == 2
-    assert " CS\n" in papers["3-invoice-copy"]
-    assert f"CU INVOICE NUMBER: {note}\n" in papers["4-credit-note-copy"]
-    assert " CC\n" in papers["4-credit-note-copy"]
+    assert str(sale) in papers["2-invoice"]
+    assert "P000000000B" in papers["2-invoice"]
+    assert "NOT AN OFFICIAL RECEIPT" not in papers["2-invoice"]
+    assert "NOT AN OFFICIAL RECEIPT" in papers["3-invoice-copy"]
+    assert " CS" in papers["3-invoice-copy"]
+    assert str(note) in papers["4-credit-note-copy"]
+    assert " CC" in papers["4-credit-note-copy"]
+
+
+def words_of(path):
+    """What a PDF says, each word on its own."""
+    pages = pypdf.PdfReader(path).pages
+    return " ".join(" ".join(page.extract_text() for page in pages).split())
 
 
 def test_the_token_nobody_saw_is_revoked(simulator, tmp_path):

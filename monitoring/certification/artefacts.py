@@ -1,7 +1,6 @@
-"""The four papers KRA wants uploaded after the test (rule 13.4), as text.
+"""The four papers KRA wants uploaded after the test (rule 13.4), as PDF on A4.
 
-They are evidence, not handed to a buyer: none of them is on record as a print. A renderer that
-makes PDFs takes the place of `text` here: the file's stem stays.
+They are evidence, not handed to a buyer: none of them is on record as a print.
 """
 
 from collections.abc import Callable
@@ -10,15 +9,17 @@ from pathlib import Path
 from items.models import Item
 from kra.times import NAIROBI
 from sales.models import Invoice
-from sales.receipts import text
+from sales.receipts.pdf import papers
 from sales.receipts.printing import copy_label, document_of, original_label
+from sales.reports.pdf_format import pdf_bytes
+from sales.reports.tables import Sheet
 
 from .context import Context
 from .services import CREDIT_NOTE, GOODS, MOST_CREDIT_NOTES, SALE
 from .state import write
 
 FOLDER = "artefacts"
-SUFFIX = ".txt"
+SUFFIX = ".pdf"
 ITEM, INVOICE, INVOICE_COPY, NOTE_COPY = (
     "1-item-creation",
     "2-invoice",
@@ -29,13 +30,13 @@ ITEM, INVOICE, INVOICE_COPY, NOTE_COPY = (
 
 def lay_out(ctx: Context, folder: Path) -> None:
     """Write what exists by now; repeats write the same."""
-    papers: list[tuple[str, Callable[[], str] | None]] = [(ITEM, _item(ctx))]
+    laid: list[tuple[str, Callable[[], bytes] | None]] = [(ITEM, _item(ctx))]
     sale, note = ctx.invoice(SALE), _note(ctx)
-    papers += [(INVOICE, _receipt(sale)), (INVOICE_COPY, _receipt(sale, is_copy=True))]
-    papers.append((NOTE_COPY, _receipt(note, is_copy=True)))
-    for name, paper in papers:
+    laid += [(INVOICE, _receipt(sale)), (INVOICE_COPY, _receipt(sale, is_copy=True))]
+    laid.append((NOTE_COPY, _receipt(note, is_copy=True)))
+    for name, paper in laid:
         if paper is not None:
-            write(folder / FOLDER / f"{name}{SUFFIX}", paper().encode())
+            write(folder / FOLDER / f"{name}{SUFFIX}", paper())
 
 
 def existing(folder: Path) -> dict[str, str]:
@@ -47,11 +48,11 @@ def existing(folder: Path) -> dict[str, str]:
     return found
 
 
-def _receipt(invoice: Invoice | None, *, is_copy: bool = False) -> Callable[[], str] | None:
+def _receipt(invoice: Invoice | None, *, is_copy: bool = False) -> Callable[[], bytes] | None:
     if invoice is None or invoice.status != "signed":
         return None
     label = copy_label(invoice) if is_copy else original_label(invoice)
-    return lambda: text.lay_out(document_of(invoice, label))
+    return lambda: papers.render_a4(document_of(invoice, label))
 
 
 def _note(ctx: Context) -> Invoice | None:
@@ -60,7 +61,7 @@ def _note(ctx: Context) -> Invoice | None:
     return next((note for note in notes if note and note.status == "signed"), None)
 
 
-def _item(ctx: Context) -> Callable[[], str] | None:
+def _item(ctx: Context) -> Callable[[], bytes] | None:
     mine = Item.objects.filter(company=ctx.company, sku=ctx.reference(GOODS))
     item = mine.exclude(registered_at=None).first()
     if item is None or item.registered_at is None:
@@ -79,5 +80,5 @@ def _item(ctx: Context) -> Callable[[], str] | None:
         ("Price, tax included", f"KES {item.price:,.2f}"),
         ("Registered with KRA", f"{item.registered_at.astimezone(NAIROBI):%d/%m/%Y %H:%M:%S}"),
     ]
-    paper = "ITEM CREATION\n\n" + "".join(f"{name + ':':<22}{value}\n" for name, value in rows)
-    return lambda: paper
+    facts = [(name, str(value)) for name, value in rows if value]
+    return lambda: pdf_bytes(Sheet("ITEM CREATION", f"item {item.code}", facts, [], ""))
