@@ -24,8 +24,11 @@ pytestmark = pytest.mark.django_db
 LOCKED = [name for name, door in DOORS.items() if door.behind != "everybody"]
 COMPANYS = [name for name in LOCKED if DOORS[name].behind != "operator"]
 BY_DEVICE = [name for name in COMPANYS if DOORS[name].by_device]
-# The documentation, the buyer's page and the admin's own pages have other tests.
-PAGES = {"/r/{token}/", "/r/{token}/qr.svg", "/r/{token}/qr.png"}
+# The documentation, the buyer's page, the dashboard (test_page.py), the metrics (test_metrics.py)
+# and the admin's own pages have other tests.
+BUYERS = {"/r/{token}/", "/r/{token}/qr.svg", "/r/{token}/qr.png"}
+DASHBOARD = {f"/dashboard/{page}" for page in ("", "fragment/", "login/", "logout/")}
+PAGES = BUYERS | DASHBOARD | {"/metrics", "/metrics/"}
 ELSEWHERE = {"/api/schema/", "/api/docs/", "/admin/", *PAGES}
 
 
