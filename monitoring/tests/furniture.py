@@ -141,7 +141,8 @@ def add_evidence(tenant, invoice):
     follower.follow(until=time.monotonic() + 20)
     checkpoints.daily()
     Alert.objects.create(
-        rule="disk", subject="d", severity="warning", title="Full", company=tenant.company,
+        rule="disk", subject=f"d{tenant.company.pk}", severity="warning", title="Full",
+        company=tenant.company,
         **dict.fromkeys(("since", "opened_at", "seen_at"), now),
     )  # fmt: skip
     Endpoint.objects.create(
