@@ -28,7 +28,7 @@ from .stack import (
     wait_until_settled,
 )
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 WEBS, WORKERS = ("web-1", "web-2"), ("w-1", "w-2", "w-3")
 BACKLOG = 40

@@ -16,7 +16,7 @@ from sales.models import Invoice, Receipt
 
 from .stack import START_S, Till, answers, listener, running, wait_until, wait_until_settled
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 OLD = {"CODE": os.environ["OLD_CODE"]} if os.environ.get("OLD_CODE") else {}
 LATENCY_MS = 80

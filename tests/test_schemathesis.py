@@ -31,7 +31,7 @@ from companies.models import ApiToken
 
 from .doors import DOORS, furnish
 
-pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+pytestmark = [pytest.mark.django_db, pytest.mark.long]
 
 CHECKS = [
     not_a_server_error,
