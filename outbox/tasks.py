@@ -35,6 +35,10 @@ def drain_lane(lane_id: int) -> None:
             return
         if not rests and (is_stopping() or doorbell.is_anybody_waiting()):
             doorbell.ring(lane_id, priority=doorbell.BACKLOG)
+            if is_stopping():
+                # Redis may hand this ring to the worker that leaves, which listens no more: without
+                # its key the next sweep rings again.
+                doorbell.answered(lane_id)
             return
         has_rested = rests
         until = time.monotonic() + settings.OUTBOX_SLICE_SECONDS

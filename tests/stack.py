@@ -29,9 +29,9 @@ from .simulator import Simulator
 # Short enough that a test sees a lease end; a call still has its time.
 QUICK = {
     "SWEEP_SECONDS": "0.5",
-    "PROBE_SECONDS": "0.5",
-    "JOURNAL_SECONDS": "0.5",
-    "WEBHOOK_SECONDS": "0.5",
+    "PROBE_SECONDS": "2",
+    "JOURNAL_SECONDS": "1",
+    "WEBHOOK_SECONDS": "1",
     "OUTBOX_BACKOFF_BASE": "0.2",
     "KRA_CONNECT_TIMEOUT": "1",
     "KRA_READ_TIMEOUT": "2",

@@ -106,21 +106,24 @@ def test_a_rolling_restart_under_load_is_not_noticed(open_shop, stack, door):
 
 
 def test_a_worker_told_to_leave_finishes_its_call_and_hands_the_lane_over(shop, stack):
-    shop.simulator.call("PUT", "latency", {"ms": 1500})
-    sales = [shop.sell(f"T-{n}") for n in range(8)]
+    shop.simulator.call("PUT", "latency", {"ms": 2000})
+    sales = [shop.sell(f"T-{n}") for n in range(12)]
     stack.worker("old")
     stack.beat()
     wait_until(lambda: Receipt.objects.exists(), START_S, lambda: stack.log("old"))
+    # Nobody to take them: its tasks would pile up before the handed over lane.
+    ended_well(stack.ask_to_stop("beat"), 40)
     wait_until(lambda: Transmission.objects.filter(status="sending").exists(), 5)
 
-    took = ended_well(stack.ask_to_stop("old"), 20)
+    took = ended_well(stack.ask_to_stop("old"), 40)
 
-    assert took < 10
+    assert took < 15
     assert not Transmission.objects.filter(status__in=["sending", "unknown"]).exists()
     assert not Lane.objects.exclude(lease_until=None).exists()
     assert 2 <= Receipt.objects.count() == len(shop.ledger()) < len(sales)
     shop.simulator.call("PUT", "latency", {"ms": 0})
     stack.worker("new")
+    stack.beat("new-beat")
     wait_until_settled(120)
     assert_books_agree(shop, [sale.reference for sale in sales])
 
