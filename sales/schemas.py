@@ -82,7 +82,7 @@ class SaleInput(SaleContent, forbid_unknown_fields=True, kw_only=True):
 
 
 class PreviewInput(SaleContent, forbid_unknown_fields=True, kw_only=True):
-    reference: str = ""
+    reference: Annotated[str, Meta(max_length=50, pattern=r"^[\x20-\x7e]*$")] = ""
 
 
 class BulkInput(Struct, forbid_unknown_fields=True):

@@ -23,6 +23,8 @@ WITHOUT = {
     "POST /api/reconciliations/{id}/differences/{number}/adopt/",
     "POST /api/reconciliations/{id}/differences/{number}/explain/",
     "POST /api/reconciliations/{id}/differences/{number}/look-again/",
+    *("GET /api/holds/", "POST /api/holds/", "POST /api/holds/{id}/release/"),
+    "PATCH /api/members/{id}/",
 }
 
 

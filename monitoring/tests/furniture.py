@@ -27,7 +27,8 @@ from items.models import (
 from monitoring.acts.audit import Actor, Subject, record
 from monitoring.heartbeats import note
 from monitoring.journal import checkpoints, follower
-from monitoring.models import ActionRequest, Alert, Endpoint
+from monitoring.models import ActionRequest, Alert, Endpoint, PruneMark
+from monitoring.retention.holds import place
 from monitoring.tasks import heartbeat as worker_runs
 from monitoring.webhooks.recording import record as record_event
 from monitoring.webhooks.sending import new_secret
@@ -150,6 +151,8 @@ def add_evidence(tenant, invoice):
         secret=new_secret(), created_at=now,
     )  # fmt: skip
     record_event("sale.signed", invoice.transmission_id, {})
+    place(tenant.company, tenant.device, reason="An audit", by="op")
+    PruneMark.objects.create(device=tenant.device, what="bodies")
 
 
 def add_purchase(tenant):

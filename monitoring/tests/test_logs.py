@@ -50,7 +50,7 @@ def test_it_shows_one_exchange_with_its_texts(get, alpha, make_call):
     response = get(f"/api/logs/{call.pk}/", alpha)
 
     assert response.status_code == 200
-    assert set(response.json()) == FIELDS | {"request", "answer"}
+    assert set(response.json()) == FIELDS | {"request", "answer", "pruned_at"}
     assert response.json()["request"] == '{"a": 1}'
     assert response.json()["answer"] == '{"b": 2}'
 

@@ -25,7 +25,7 @@ EVERYBODYS = {
     *("companies.Company", "companies.Branch", "sales.Invoice", "sales.Receipt", "sales.Customer"),
     *("items.Item", "items.StockLevel", "items.TaxRate", "items.Notice"),
 }
-OPERATORS = {"auth.User", "axes.AccessAttempt", "sales.PinRecord"}
+OPERATORS = {"auth.User", "axes.AccessAttempt", "sales.PinRecord", "monitoring.PruneMark"}
 SHARED = {"items.Code", "items.Classification", "items.SyncState", "outbox.Breaker"}
 OWNERS_ACTS = {
     *("resync", "rotate_keys", "revoke"),
