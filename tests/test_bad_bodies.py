@@ -324,7 +324,7 @@ def test_it_refuses_times_that_are_none(send, alpha, _case, path, field, moment)
 def test_it_onboards_nobody_without_a_real_pin(send, _case, pin):
     before = snapshot()
 
-    response = send(ONBOARD, msgspec.json.encode(DOORS[OPERATORS].body | {"pin": pin}))
+    response = send(ONBOARD, msgspec.json.encode(DOORS[ONBOARD].body | {"pin": pin}))
 
     assert fields_of(response) == ["pin"]
     assert snapshot() == before
