@@ -1,5 +1,6 @@
 """./run test: throwaway servers, then pytest. Its arguments and its exit code are pytest's."""
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -8,6 +9,7 @@ from local.processes import run_foreground
 from local.servers import scratch_servers
 
 # A plugin that comes with the Redis wheel would start servers of its own.
+MARKS = ("slow", "not slow", "long", "slow or long")
 PYTEST = (sys.executable, "-m", "pytest", "-p", "no:valkey")
 
 
@@ -22,5 +24,7 @@ def run_pytest(argv: Sequence[str], servers: Mapping[str, str]) -> int:
 
 def spread(argv: Sequence[str]) -> list[str]:
     """The whole suite over the cores; what somebody names himself runs as he says."""
-    names_files = any(not arg.startswith("-") for arg in argv if "slow" not in arg)
-    return [] if names_files or "-n" in argv else ["-n", "auto", "--maxprocesses", "4"]
+    names_files = any(not arg.startswith("-") for arg in argv if arg not in MARKS)
+    # One more than there are cores: some of them always wait for KRA.
+    workers = min((os.cpu_count() or 1) + 1, 4)
+    return [] if names_files or "-n" in argv else ["-n", str(workers)]

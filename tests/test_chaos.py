@@ -27,7 +27,7 @@ from .conftest import deliver_all, skip_backoff
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
-FAULTS = int(os.environ.get("CHAOS_FAULTS", "10000"))
+FAULTS = int(os.environ.get("CHAOS_FAULTS", "2500"))
 SEED = int(os.environ.get("CHAOS_SEED", "20261122"))
 SHOPS = 6
 # Mostly services: it is sales that are tried here, and goods bring two stock messages each.
