@@ -8,8 +8,8 @@ from local.environment import scratch_environment
 from local.processes import run_foreground
 from local.servers import scratch_servers
 
-# A plugin that comes with the Redis wheel would start servers of its own.
 MARKS = ("slow", "not slow", "long", "slow or long")
+# A plugin that comes with the Redis wheel would start servers of its own.
 PYTEST = (sys.executable, "-m", "pytest", "-p", "no:valkey")
 
 

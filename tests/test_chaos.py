@@ -1,4 +1,4 @@
-"""Ten thousand random faults, seeded; afterwards KRA's books and ours agree, number by number."""
+"""Thousands of random faults (CHAOS_FAULTS), seeded; afterwards KRA's books and ours agree, number by number."""
 
 import os
 import random
