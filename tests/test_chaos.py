@@ -1,4 +1,4 @@
-"""Thousands of random faults (CHAOS_FAULTS), seeded; afterwards KRA's books and ours agree, number by number."""
+"""Random faults by the thousand, seeded; afterwards KRA's books and ours agree, number by number."""
 
 import os
 import random
