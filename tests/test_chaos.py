@@ -1,4 +1,4 @@
-"""Random faults by the thousand, seeded; afterwards KRA's books and ours agree, number by number."""
+"""Random faults by the thousand, seeded; afterwards KRA's books and ours agree by number."""
 
 import os
 import random
