@@ -72,7 +72,8 @@ def group_of(path: str) -> str:
     nouns = parts[1:] if parts[0] == "api" else parts
     if any(noun in RECEIPTS for noun in nouns):
         return "Receipts"
-    return next(name for name, (_, firsts) in GROUPS.items() if nouns[0] in firsts)
+    found = (name for name, (_, firsts) in GROUPS.items() if nouns[0] in firsts)
+    return next(found, "Other")
 
 
 @cache

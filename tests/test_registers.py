@@ -200,7 +200,8 @@ def test_it_copies_kras_branches_and_marks_the_phantom(shop):
     assert {code: one["is_open"] for code, one in branches.items()} == {
         "00": True, "01": True, "98": False,
     }  # fmt: skip
-    assert branches["00"]["name"] == "Headquarter"
+    # What was typed here stays; KRA's word stands beside it.
+    assert (branches["00"]["name"], branches["00"]["kra_name"]) == ("Head office", "Headquarter")
     again = shop.post("/api/branches/sync/", {}).json()["results"]
     assert {one["verdict"] for one in again} == {"unchanged"}
 

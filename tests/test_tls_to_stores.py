@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -165,7 +166,7 @@ def test_postgresql_is_asked_for_a_certificate():
 def test_copies_are_made_over_the_same_tls(monkeypatch):
     options = {"sslmode": "verify-full", "sslrootcert": "/etc/ssl/a b.pem", "connect_timeout": 5}
     own = {**connection.settings_dict, "PASSWORD": "p@ss", "OPTIONS": options}
-    monkeypatch.setattr(connection, "settings_dict", own)
+    monkeypatch.setattr(programs, "connection", SimpleNamespace(settings_dict=own))
 
     url = programs.own_url()
     given = programs.environment_for(url)

@@ -81,5 +81,5 @@ def own_url() -> str:
     host = quote(str(own["HOST"] or ""), safe="")
     port = f":{own['PORT']}" if own["PORT"] else ""
     options = {name: value for name, value in own["OPTIONS"].items() if name in CONNECTION}
-    query = f"?{urlencode(options)}" if options else ""
+    query = f"?{urlencode(options, quote_via=quote)}" if options else ""
     return f"postgresql://{who}@{host}{port}/{quote(str(own['NAME']))}{query}"
