@@ -34,13 +34,19 @@ def cluster_home(*, root: Path = ROOT, is_root: bool | None = None) -> Path:
     if not (os.geteuid() == 0 if is_root is None else is_root):
         return state_folder()
     path = str(root)
-    key = hashlib.sha256(f"{path}\n{_checkout_id()}".encode()).hexdigest()[:12]
-    folder = SHARED_TEMP / f"etims-{key}"
+    folder = _home_of(f"{path}\n{_checkout_id()}")
     if not folder.exists():
         _remove_homes_of(path)
+        former = _home_of(path)  # as it was keyed before there were ids
+        if former.exists() and (state_folder() / "simulator").exists():
+            former.rename(folder)
     home = _own_folder(folder)
     (home / "checkout").write_text(path)
     return home
+
+
+def _home_of(key: str) -> Path:
+    return SHARED_TEMP / f"etims-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
 
 
 def _checkout_id() -> str:
