@@ -13,7 +13,7 @@ from companies.models import Company, Member
 from items.models import Item
 from monitoring.models import ActionRequest
 
-pytestmark = [pytest.mark.django_db, pytest.mark.long]
+pytestmark = pytest.mark.django_db
 
 EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
 FORMULA = '=cmd|"/c calc"!A1'

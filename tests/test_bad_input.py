@@ -10,7 +10,7 @@ from sales.tests.shop import settle, sign
 
 from .refusals import error_of, fields_of, snapshot
 
-pytestmark = [pytest.mark.django_db, pytest.mark.long]
+pytestmark = pytest.mark.django_db
 
 CREDIT = "/api/credit-notes/"
 

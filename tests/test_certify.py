@@ -100,7 +100,6 @@ def test_all_cases_pass(simulator, tmp_path, profile):
     assert not Transmission.objects.open().exists()
 
 
-@pytest.mark.long
 def test_it_keeps_each_exchange_and_no_key(simulator, tmp_path):
     certify(tmp_path)
 
@@ -137,14 +136,12 @@ def words_of(path):
     return " ".join(" ".join(page.extract_text() for page in pages).split())
 
 
-@pytest.mark.long
 def test_the_token_nobody_saw_is_revoked(simulator, tmp_path):
     certify(tmp_path)
 
     assert not ApiToken.objects.usable().exists()
 
 
-@pytest.mark.long
 def test_a_second_start_sends_nothing(simulator, tmp_path):
     certify(tmp_path)
     before = Call.objects.count()
@@ -168,7 +165,6 @@ def test_a_second_run_initialises_no_more(simulator, tmp_path, asked_before):
 POINTS = ["key_stored", "list_answered", "sale_sent", "purchase_stored", "papers"]
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("point", POINTS)
 def test_it_goes_on_after_a_kill(simulator, tmp_path, point, asked_before):
     environment = os.environ | {"DATABASE_URL": database_url(), "KRA_SIMULATOR_URL": simulator.url}
@@ -189,7 +185,6 @@ def test_it_goes_on_after_a_kill(simulator, tmp_path, point, asked_before):
     assert Lane.objects.get(stream="purchase").last_number == 1
 
 
-@pytest.mark.long
 def test_a_refused_case_fails_with_the_next_step(simulator, tmp_path):
     simulator.fault("refusal", "branch_insurance_save", message=REFUSAL, http_status=400)
 
@@ -204,7 +199,6 @@ def test_a_refused_case_fails_with_the_next_step(simulator, tmp_path):
     assert "start again" in refusal
 
 
-@pytest.mark.long
 def test_after_a_refusal_only_that_case_is_done_again(simulator, tmp_path):
     simulator.fault("refusal", "branch_insurance_save", message=REFUSAL, http_status=400)
     fails(tmp_path)
@@ -216,7 +210,6 @@ def test_after_a_refusal_only_that_case_is_done_again(simulator, tmp_path):
     assert Call.objects.count() == before + 1
 
 
-@pytest.mark.long
 def test_cases_that_need_a_failed_one_wait_for_it(simulator, tmp_path):
     simulator.fault("refusal", "item_save", message="orgnNatCd cannot be null", count=3)
 
@@ -231,7 +224,6 @@ def test_cases_that_need_a_failed_one_wait_for_it(simulator, tmp_path):
     assert len(simulator.ledger(PIN)["items"]) == 3
 
 
-@pytest.mark.long
 def test_a_refused_sale_is_corrected_at_the_next_start(simulator, tmp_path):
     text = "You dont have sufficient stock for this Transaction"
     simulator.fault("refusal", "sales_save", message=text)
@@ -243,7 +235,6 @@ def test_a_refused_sale_is_corrected_at_the_next_start(simulator, tmp_path):
     assert [h["number"] for h in simulator.ledger(PIN)["invoices"]] == [1, 2]
 
 
-@pytest.mark.long
 def test_a_lost_answer_to_the_sale_is_looked_up(simulator, tmp_path):
     simulator.fault("lost_after", "sales_save")
 
@@ -252,7 +243,6 @@ def test_a_lost_answer_to_the_sale_is_looked_up(simulator, tmp_path):
     assert [h["kind"] for h in simulator.ledger(PIN)["invoices"]] == ["S", "R"]
 
 
-@pytest.mark.long
 def test_a_purchase_whose_answer_was_lost_is_confirmed_once(simulator, tmp_path, asked_before):
     simulator.fault("lost_after", "purchase_save")
 
@@ -263,7 +253,6 @@ def test_a_purchase_whose_answer_was_lost_is_confirmed_once(simulator, tmp_path,
     assert Lane.objects.get(stream="purchase").last_number == 1
 
 
-@pytest.mark.long
 def test_a_purchase_that_never_arrived_is_sent_again(simulator, tmp_path):
     simulator.fault("html", "purchase_save", status=502)
 
@@ -272,7 +261,6 @@ def test_a_purchase_that_never_arrived_is_sent_again(simulator, tmp_path):
     assert len(simulator.ledger(PIN)["purchases"]) == 1
 
 
-@pytest.mark.long
 def test_numbers_that_another_system_has_used_are_skipped(simulator, tmp_path):
     simulator.fault("result_code", "purchase_sales_list", code="001")
     fails(tmp_path)
@@ -337,7 +325,6 @@ def test_our_books_agree_with_kras_afterwards(simulator, tmp_path, profile):
     assert company.branches.count() == 2  # KRA's list names one more
 
 
-@pytest.mark.long
 def test_an_empty_list_that_counts_is_said_to_be_empty(simulator, tmp_path):
     simulator.fault("result_code", "notice_list", code="001")
 
@@ -353,7 +340,6 @@ def test_an_empty_list_that_counts_is_said_to_be_empty(simulator, tmp_path):
     assert verdict(tmp_path)["passed"] == 23
 
 
-@pytest.mark.long
 def test_an_empty_import_list_does_not_count(simulator, tmp_path):
     simulator.fault("result_code", "import_list", code="001", count=None)
 
@@ -367,7 +353,6 @@ def test_an_empty_import_list_does_not_count(simulator, tmp_path):
 # --- The initialisation works once ---
 
 
-@pytest.mark.long
 def test_an_installed_device_is_not_initialised_again(simulator, tmp_path, asked_before):
     simulator.fault("result_code", "init", code="902", count=None)
 
@@ -381,7 +366,6 @@ def test_an_installed_device_is_not_initialised_again(simulator, tmp_path, asked
     assert verdict(tmp_path)["passed"] == 0
 
 
-@pytest.mark.long
 def test_a_lost_initialisation_is_not_repeated(simulator, tmp_path, asked_before):
     simulator.fault("lost_after", "init")
 
@@ -392,7 +376,6 @@ def test_a_lost_initialisation_is_not_repeated(simulator, tmp_path, asked_before
     assert "init_device" in row(tmp_path, "init")["next_step"]
 
 
-@pytest.mark.long
 def test_a_serial_that_kra_does_not_know_may_be_tried_again(simulator, tmp_path, asked_before):
     simulator.fault("result_code", "init", code="901")
     fails(tmp_path)
@@ -412,7 +395,6 @@ def age(folder: Path, hours: float) -> None:
     (folder / "state.json").write_text(json.dumps(state))
 
 
-@pytest.mark.long
 def test_it_stops_when_the_hour_is_over(simulator, tmp_path):
     simulator.fault("refusal", "branch_insurance_save", message=REFUSAL, http_status=400)
     fails(tmp_path)
@@ -440,7 +422,6 @@ def test_a_broken_state_file_is_refused(simulator, tmp_path):
     assert "state.json cannot be read" in refusal
 
 
-@pytest.mark.long
 def test_it_certifies_for_the_company_s_own_environment(simulator, tmp_path):
     onboard_company(
         pin=PIN, name="Baraka Stores", environment="sandbox", profile="direct",
@@ -465,7 +446,6 @@ def test_a_silent_simulator_is_named(settings, tmp_path):
     assert "--start-simulator" in refusal
 
 
-@pytest.mark.long
 @pytest.mark.slow
 def test_it_starts_a_simulator_of_its_own(settings, tmp_path):
     settings.KRA_SIMULATOR_URL = ""

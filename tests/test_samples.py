@@ -136,7 +136,6 @@ def test_it_sells_once_when_the_answer_is_lost(name, losing_proxy, shop):
     assert [held["reference"] for held in shop.ledger()] == ["S-1"]
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("name", SAMPLE)
 def test_it_waits_while_kra_is_down(name, live_server, shop):
     shop.simulator.outage(True)
@@ -154,7 +153,6 @@ def test_it_waits_while_kra_is_down(name, live_server, shop):
     assert "TAX INVOICE" in receipt
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("name", SAMPLE)
 def test_it_gives_up_on_a_wrong_sale(name, live_server, shop):
     code, out, err = Till(name, live_server.url, shop).run("S-1", "NO-SUCH-ITEM")
@@ -164,7 +162,6 @@ def test_it_gives_up_on_a_wrong_sale(name, live_server, shop):
     assert "Trying again" not in err
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("name", SAMPLE)
 def test_it_says_why_kra_refused(name, live_server, shop):
     shop.simulator.fault("result_code", code="910")

@@ -28,7 +28,7 @@ from sales.models import Receipt
 from .simulator import free_port
 from .test_crash import database_url
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 PASSWORDS = ["right-horse-battery-1", "wrong-horse-battery-2", "till-user-battery-3"]
 GATEWAY = {"consumer_key": "CKEY-4711-abcdef", "consumer_secret": "CSECRET-4711-abcdef"}
