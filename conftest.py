@@ -1,3 +1,5 @@
+import gc
+
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -8,8 +10,16 @@ def pytest_configure() -> None:
     settings.DATABASES["default"]["CONN_MAX_AGE"] = 0
     # The tests show more wrong tokens in a minute than any address may.
     settings.API_WRONG_TOKEN_LIMIT = "1000000/minute"
+    # Each test client would list all static files anew, which costs more than what it asks.
+    settings.WHITENOISE_AUTOREFRESH = True
     # Tests of people sign in without a telephone; tests of the second factor switch it on.
     settings.ADMIN_TWO_FACTOR = False
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: no collection of garbage needs to look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

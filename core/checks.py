@@ -89,3 +89,7 @@ def _ages() -> Iterator[CheckMessage]:
         if getattr(settings, name) < 31:
             hint = "Set 31 or more: people still look at calls of the last month."
             yield Error(f"{name} is below 31.", hint=hint, id="etims.E011")
+    if settings.EVENTS_KEEP_DAYS * 24 <= settings.WEBHOOK_GIVE_UP_HOURS:
+        hint = "Events would be deleted before they are sent: keep them for longer."
+        yield Error("EVENTS_KEEP_DAYS is not above WEBHOOK_GIVE_UP_HOURS.", hint=hint,
+                    id="etims.E012")  # fmt: skip

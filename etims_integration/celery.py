@@ -3,7 +3,7 @@
 import os
 
 from celery import Celery
-from celery.signals import beat_init, worker_init
+from celery.signals import beat_init, setup_logging, worker_init
 
 from monitoring import telemetry
 
@@ -18,3 +18,10 @@ app.autodiscover_tasks()
 @beat_init.connect(weak=False)  # type: ignore[untyped-decorator]
 def start_telemetry(**_: object) -> None:
     telemetry.start()
+
+
+@setup_logging.connect(weak=False)  # type: ignore[untyped-decorator]
+def keep_logging(**_: object) -> None:
+    """Django's LOGGING holds in workers and beat too: without a receiver Celery lays its own,
+    at WARNING, and no attempt would ever be read.
+    """

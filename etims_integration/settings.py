@@ -464,6 +464,11 @@ LOGGING = {
         },
     },
     # At DEBUG it writes whole addresses, and those of hooks are their keys.
-    "loggers": {"urllib3": {"level": "INFO"}},
+    "loggers": {
+        "urllib3": {"level": "INFO"},
+        # Two lines a task say nothing that the attempt's own line does not.
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+    },
     "root": {"handlers": ["stdout"], "level": env.str("LOG_LEVEL", default="INFO")},
 }

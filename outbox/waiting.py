@@ -41,8 +41,8 @@ def wait_for(row: Transmission, seconds: float) -> Transmission:
         woken.wait(min(left, LOOK_EVERY_S))
         is_settled = statements.is_settled(pk)
         if turn.done() and not is_settled:
-            if turn.exception() is not None:
-                break  # it was logged; a worker tries again
+            if turn.exception() is not None or _is_held(lane_id):
+                break  # it was logged, and a worker tries again; or a person must decide
             # Somebody else drains the lane, or its head waits for its next attempt.
             time.sleep(max(0.0, min(LOOK_EVERY_S, until - time.monotonic())))
     return Transmission.objects.defer("content", "body").get(pk=pk)
@@ -51,6 +51,11 @@ def wait_for(row: Transmission, seconds: float) -> Transmission:
 def _is_hopeless(lane_id: int) -> bool:
     """Nothing will be sent while KRA is down or the device is stopped: answer the till at once."""
     return why_waiting(statements.read_lane(lane_id)) in ("kra_down", "device")
+
+
+def _is_held(lane_id: int) -> bool:
+    head = statements.head_of(lane_id)
+    return head is not None and head.status == Status.CONFLICT
 
 
 def _take_turn(lane_id: int, pk: int, waiter: tuple[float, Event]) -> None:
@@ -88,7 +93,7 @@ def wait_for_lane(lane_id: int, seconds: float) -> None:
 
 def _has_work(lane_id: int) -> bool:
     """Whether the lane's head could move now, whoever moves it."""
-    head = Transmission.objects.filter(lane_id=lane_id).open().in_order().first()
+    head = statements.head_of(lane_id)
     if head is None or head.status == Status.CONFLICT or head.not_before > timezone.now():
         return False
     return not _is_hopeless(lane_id)

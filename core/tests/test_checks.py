@@ -63,6 +63,7 @@ def test_it_passes_a_safe_installation(safe):
         ("unknown address", "PUBLIC_URL", "https://other.example.co.ke", "etims.E006"),
         ("in clear", "PUBLIC_URL", "http://etims.example.co.ke", "etims.W001"),
         ("unknown proxy", "REST_FRAMEWORK", {"NUM_PROXIES": 0}, "etims.W002"),
+        ("events go unsent", "EVENTS_KEEP_DAYS", 3, "etims.E012"),
         ("any origin", "CSRF_TRUSTED_ORIGINS", ["https://*.example.co.ke"], "etims.E007"),
     ],
 )

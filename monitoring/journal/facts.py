@@ -9,14 +9,13 @@ from hashlib import sha256
 from typing import Any
 
 import rfc8785
-from django.apps import apps
 from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
 from devices.models import Device
 from monitoring.models import UnjournaledFact
-from sales.models import LETTERS, Invoice, Receipt
+from sales.models import LETTERS, Invoice, Receipt, ZReport
 
 Facts = dict[str, Any]
 # JSON of RFC 8785 holds whole numbers up to here; a larger one is written as text.
@@ -126,8 +125,7 @@ def _lines(invoice: Invoice) -> str:
 
 def z_reports(ids: Iterable[int]) -> dict[int, Facts]:
     """The hash is taken of what the report says now, not copied from beside it."""
-    reports: Any = apps.all_models["sales"]["zreport"]
-    rows = reports.objects.filter(pk__in=list(ids))
+    rows = ZReport.objects.filter(pk__in=list(ids))
     return {
         row.pk: plain(
             {

@@ -22,7 +22,7 @@ from devices.models import Device, SigningKey
 from devices.services import generate_keys
 from monitoring.models import JournalEntry, JournalHead, JournalSource, UnjournaledFact
 
-from .collecting import collect, followed
+from .collecting import TABLES, collect
 from .facts import GONE, OPEN_AFTER_S, READERS, Facts, as_open, plain
 from .signing import NOTHING, Signer, device_facts, seal
 
@@ -242,7 +242,7 @@ def oldest_unread() -> datetime | None:
     closed = dict(JournalSource.objects.values_list("kind", "closed_id"))
     found: list[datetime] = []
     with connection.cursor() as cursor:
-        for table in followed():
+        for table in TABLES:
             # Where the follower has not been: ids rise with time, near enough for an age.
             first = f"SELECT at FROM ({table.rows}) new ORDER BY id LIMIT 1"
             cursor.execute(first, [closed.get(table.kind, 0), LAST_ID])

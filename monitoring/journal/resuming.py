@@ -15,7 +15,7 @@ from devices.models import Device, SigningKey
 from devices.services import generate_keys
 from monitoring.models import JournalCheckpoint, JournalEntry, JournalHead, JournalSource
 
-from .collecting import followed
+from .collecting import TABLES
 from .comparing import UNKNOWN_ROWS
 from .follower import Chain, announce_keys
 from .signing import Signer
@@ -119,7 +119,7 @@ def _sign_on(chain: Chain, known: SigningKey | None) -> None:
 
 def _note_again(device: Device) -> None:
     closed = dict(JournalSource.objects.values_list("kind", "closed_id"))
-    for table in followed():
+    for table in TABLES:
         unknown = UNKNOWN_ROWS.format(rows=table.rows).replace("LIMIT 1000", "")
         about: list[Any] = [0, closed.get(table.kind, 0), device.pk, table.kind, table.kind]
         with connection.cursor() as cursor:

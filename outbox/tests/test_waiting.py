@@ -143,6 +143,15 @@ def test_it_does_not_wait_for_what_cannot_come(debt, device, kra, case):
     assert kra.sent == []
 
 
+def test_it_does_not_wait_for_a_person_to_decide(debt, kra):
+    held = debt("R-1", status="conflict", number=1, body=b"x")
+
+    for row in (held, debt("R-2")):
+        _, seconds = timed(wait_for, row, 20.0)
+        assert seconds < 5
+    assert not kra.asked
+
+
 def test_it_waits_for_the_worker_that_holds_the_lane(debt, lane, kra):
     row = debt("R-1")
     lease = Lease.take(lane.pk)

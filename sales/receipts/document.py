@@ -135,6 +135,11 @@ class ReceiptDocument:
     def words(self) -> Words:
         return WORDS[self.language]
 
+    @property
+    def scan(self) -> str:
+        """Under the QR code: what whoever scans it will find."""
+        return self.words.scan_trial if self.environment_notice else self.words.scan
+
 
 def build(
     invoice: Invoice,

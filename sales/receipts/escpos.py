@@ -159,7 +159,7 @@ def _print(document: ReceiptDocument, printer: Printer) -> bytes:
     _tis(printer, document)
     if document.qr_url:
         printer.qr(document.qr_url)
-        printer.centred(document.words.scan)
+        printer.centred(document.scan)
     _watermark(printer, document.watermark)
     printer.centred(*document.branding.footer)
     return printer.finished()

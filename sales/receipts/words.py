@@ -44,6 +44,8 @@ class Words:
     discount: str
     items: str
     scan: str
+    # In its place where KRA's production did not sign.
+    scan_trial: str
     check: str
     # What KRA's words mean, printed under them; empty where they need no translation.
     meanings: dict[str, str]
@@ -59,6 +61,7 @@ ENGLISH = Words(
     discount="discount",
     items="ITEMS NUMBER",
     scan="Scan to check this receipt with KRA",
+    scan_trial="Test receipt: nothing to check at KRA",
     check="Check with KRA",
     meanings={},
     payments={
@@ -80,6 +83,7 @@ KISWAHILI = Words(
     discount="punguzo",
     items="ITEMS NUMBER",
     scan="Changanua ili kuthibitisha risiti hii na KRA",
+    scan_trial="Risiti ya majaribio: hakuna cha kuthibitisha KRA",
     check="Thibitisha na KRA",
     meanings={
         "TAX INVOICE": "Ankara ya kodi",

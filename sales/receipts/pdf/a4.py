@@ -285,7 +285,7 @@ def _signed(document: ReceiptDocument) -> Block:
         _column(pen, LEFT, y - GAP, texts)
         if document.qr_url:
             pen.qr(RIGHT - side, y - GAP / 2, document.qr_url, side)
-            for place, text in enumerate(fold(document.words.scan, side, SMALL)):
+            for place, text in enumerate(fold(document.scan, side, SMALL)):
                 pen.centre(RIGHT - side / 2, y - side - place * SMALL * LEADING, text, SMALL)
 
     return Block(max(_height(texts), side + 2 * SMALL * LEADING) + 2 * GAP, draw)

@@ -230,4 +230,4 @@ def _qr(document: ReceiptDocument, roll: Roll) -> Iterator[Block]:
     url, side = document.qr_url or "", roll.qr_side
     x = (roll.paper - side) / 2
     yield Block(side, lambda pen, y: pen.qr(x, y, url, side))
-    yield from roll.centred(document.words.scan, size=roll.size * 0.9)
+    yield from roll.centred(document.scan, size=roll.size * 0.9)
