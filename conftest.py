@@ -16,6 +16,11 @@ def pytest_configure() -> None:
     settings.ADMIN_TWO_FACTOR = False
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow ones first: at the end nobody waits for the last of them."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 def pytest_collection_finish() -> None:
     """What is loaded by now stays: no collection of garbage needs to look at it again."""
     gc.collect()

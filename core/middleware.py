@@ -78,6 +78,8 @@ class BrowserPolicy(CSPMiddleware):
         else:
             response = super().__call__(request)
         response.headers.setdefault("Permissions-Policy", PERMISSIONS)
+        # Not a default: the admin's theme would let its own pages be framed.
+        response.headers["X-Frame-Options"] = settings.X_FRAME_OPTIONS
         return response
 
     def get_policy_parts(

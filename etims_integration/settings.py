@@ -68,7 +68,6 @@ MIDDLEWARE = [
     "core.middleware.PeoplesLogin",
     "core.middleware.PeoplesSecondFactor",
     "core.middleware.PeoplesMessages",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "monitoring.middleware.AuditedApi",
     # Last: it turns what the views answer to a locked-out person into one page.
     "axes.middleware.AxesMiddleware",
@@ -444,8 +443,9 @@ CSP_BY_PREFIX = [
     ("/admin/", {"script-src": [csp.SELF, csp.UNSAFE_EVAL]}),
 ]
 X_FRAME_OPTIONS = "DENY"
-# The browsable schema is public, the admin's own pages carry everything else.
-SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+# BrowserPolicy sets that header. The browsable schema is public, the admin's own pages carry
+# everything else.
+SILENCED_SYSTEM_CHECKS = ["security.W002", "security.W005", "security.W021"]
 
 # --- Monitoring --------------------------------------------------------------------------------
 from etims_integration.settings_monitoring import *  # noqa: E402, F403

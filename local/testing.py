@@ -27,6 +27,6 @@ def spread(argv: Sequence[str]) -> list[str]:
     names_files = any(not arg.startswith("-") for arg in argv if arg not in MARKS)
     # One more than there are cores: some of them always wait for KRA.
     workers = min((os.cpu_count() or 1) + 1, 4)
-    # Who has finished takes over from the others: the long tests are not all in one worker's hands.
-    spread_out = ["-n", str(workers), "--dist", "worksteal"]
+    # A few at a time: the slow ones come first (conftest.py), in everybody's hands.
+    spread_out = ["-n", str(workers), "--maxschedchunk", "4"]
     return [] if names_files or "-n" in argv else spread_out
