@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.conf import settings
+from django.db import transaction
+from django.test import Client, override_settings
 from django.utils import timezone
 
 from companies import authentication
@@ -24,6 +27,7 @@ from sales.models import Invoice
 from sales.tests import shop as offline
 
 from . import simulator as simulators
+from .doors import furnish
 
 
 @pytest.fixture(scope="session")
@@ -175,19 +179,49 @@ def shop(open_shop):
     return open_shop()
 
 
+NOBODY = ("http://127.0.0.1:9/etims-api", "")
+
+
 @pytest.fixture
-def open_till(db, client, settings):
+def offline_kra(settings):
+    settings.KRA_HOSTS = dict.fromkeys(settings.KRA_HOSTS, NOBODY)
+
+
+@pytest.fixture
+def open_till(db, client, offline_kra):
     """A function that opens a shop without KRA: quick, and nothing it accepts is ever sent."""
-    settings.KRA_HOSTS = dict.fromkeys(settings.KRA_HOSTS, ("http://127.0.0.1:9/etims-api", ""))
+    return partial(open_offline, client)
 
-    def build(pin: str = "A123456789Z", serial: str = "dvcv1130", **company: Any) -> Shop:
-        made = offline.open_company(pin, **company)
-        device = offline.add_device(made, serial)
-        offline.add_items(made, device)
-        _, secret = ApiToken.issue(name="till", scopes=COMPANY_SCOPES, company=made)
-        return Shop(made, device, secret, simulators.Simulator(""), client)
 
-    return build
+def open_offline(
+    client: Client, pin: str = "A123456789Z", serial: str = "dvcv1130", **company: Any
+) -> Shop:
+    made = offline.open_company(pin, **company)
+    device = offline.add_device(made, serial)
+    offline.add_items(made, device)
+    _, secret = ApiToken.issue(name="till", scopes=COMPANY_SCOPES, company=made)
+    return Shop(made, device, secret, simulators.Simulator(""), client)
+
+
+@pytest.fixture(scope="module")
+def rows_for_all(django_db_setup, django_db_blocker):
+    """What is stored while this is open is there for each test of the module, as it was stored:
+    their transactions nest in this one. Not for tests that need transactions of their own.
+    """
+    everything = transaction.atomic()
+    everything._from_testcase = True  # durable blocks may be within, as in Django's own TestCase
+    with django_db_blocker.unblock(), everything:
+        yield
+        transaction.set_rollback(True)
+
+
+@pytest.fixture(scope="module")
+def alphaville(rows_for_all):
+    """A function that furnishes a company with one of everything, once for the module."""
+    with override_settings(KRA_HOSTS=dict.fromkeys(settings.KRA_HOSTS, NOBODY)):
+        yield lambda **facts: furnish(
+            open_offline(Client(), "A000000001A", "dvc-a1", name="Alphaville Stores", **facts)
+        )
 
 
 @pytest.fixture
@@ -202,5 +236,5 @@ def total():
 
 
 @pytest.fixture
-def platform_token(transactional_db):
+def platform_token(db):
     return ApiToken.issue(name="operator", scopes=["platform:admin"])[1]

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from django.test import Client
 
-from .doors import DOORS, furnish
+from .doors import DOORS, STOCK
 from .refusals import error_of, fields_of, snapshot
 
 pytestmark = pytest.mark.django_db
@@ -21,9 +21,14 @@ ONBOARD = "POST /api/company/onboard/"
 OPERATORS = {name for name, door in DOORS.items() if door.behind == "operator"}
 
 
+@pytest.fixture(scope="module")
+def furnished(alphaville):
+    return alphaville()
+
+
 @pytest.fixture
-def alpha(open_till):
-    return furnish(open_till("A000000001A", "dvc-a1", name="Alphaville Stores"))
+def alpha(furnished, db, offline_kra):
+    return furnished.again()
 
 
 @pytest.fixture
@@ -301,6 +306,7 @@ MOMENTS = [
 )
 def test_it_refuses_times_that_are_none(send, alpha, _case, path, field, moment):
     name = f"POST {path}"
+    alpha.shop.post("/api/stock/", STOCK | {"lines": []})  # KRA is asked for its lists once
     before = snapshot()
 
     response = send(name, msgspec.json.encode(DOORS[name].body | {field: moment}))

@@ -16,7 +16,7 @@ from companies.models import COMPANY_SCOPES, ApiToken, Company, Scope
 from sales.models import Invoice
 from sales.tests import shop as offline
 
-from .doors import DOORS, WORD, furnish, knock
+from .doors import DOORS, WORD, knock
 from .refusals import error_of, rows_of, snapshot
 
 pytestmark = pytest.mark.django_db
@@ -31,10 +31,14 @@ METRICS = {"/metrics", "/metrics/"}
 ELSEWHERE = {"/api/schema/", "/api/docs/", "/admin/", *PAGES, *PEOPLE, *METRICS}
 
 
+@pytest.fixture(scope="module")
+def furnished(alphaville):
+    return alphaville(environment="sandbox")
+
+
 @pytest.fixture
-def alpha(open_till):
-    facts = {"name": "Alphaville Stores", "environment": "sandbox"}
-    return furnish(open_till("A000000001A", "dvc-a1", **facts))
+def alpha(furnished, db, offline_kra):
+    return furnished.again()
 
 
 @pytest.fixture
@@ -257,7 +261,7 @@ def test_no_company_token_can_become_the_operators(alpha):
 
 def test_the_operator_names_the_company_when_a_serial_is_not_enough(open_till):
     """Serials are unique in a company only: the wrong shop could be stopped."""
-    shops = [open_till("A000000001A", "dvc-1"), open_till("B000000002B", "dvc-1")]
+    shops = [open_till("D000000004D", "dvc-1"), open_till("E000000005E", "dvc-1")]
     operator = ApiToken.issue(name="operator", scopes=["platform:admin"])[1]
     name = "POST /api/device/{serial}/suspend/"
 
