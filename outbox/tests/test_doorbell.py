@@ -327,10 +327,11 @@ def test_it_looks_where_celery_puts_what_was_rung(bell, settings, _case, priorit
     redis_.delete(filled[0].replace("celery", own))
 
 
-def test_whoever_has_rung_waits_until_a_worker_takes_it(bell):
+def test_whoever_has_rung_waits_until_a_worker_takes_it(bell, monkeypatch):
     redis_ = doorbell._connection()
-    for queue in doorbell.QUEUES:
-        redis_.delete(queue)
+    queues = [f"test:{uuid.uuid4()}:{queue}" for queue in doorbell.QUEUES]
+    monkeypatch.setattr(doorbell, "QUEUES", queues)
+    for queue in queues:
         assert not doorbell.is_anybody_waiting()
 
         redis_.lpush(queue, "a task")
