@@ -1,8 +1,9 @@
 """Ring for a lane: one task per lane, however many messages arrive. Redis may be gone."""
 
 import logging
+import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -62,10 +63,18 @@ def ring(lane_id: int, *, priority: int = FRESH) -> bool:
     return True
 
 
-def is_anybody_waiting() -> bool:
-    """Whether a lane has rung that no worker has taken yet. Without Redis: nobody knows of any."""
+def makes_way(queues: Sequence[str], *, every_s: float) -> bool:
+    """Whether a lane should give its thread to a ring that waits in one of the `queues`.
+
+    One lane in `every_s` seconds for each that waits: all of them would leave for a single one.
+    Without Redis nobody knows of any.
+    """
     try:
-        return any(_connection().llen(queue) for queue in QUEUES)
+        waiting = sum(_connection().llen(queue) for queue in queues)
+        if not waiting:
+            return False
+        place = f"etims:way:{queues[-1]}:{secrets.randbelow(waiting)}"
+        return bool(_connection().set(place, 1, nx=True, px=max(1, int(every_s * 1000))))
     except redis.RedisError:
         return False
 

@@ -1,6 +1,7 @@
 """Celery's part: drain a lane, sweep for lanes that nobody rang for, probe a silent host."""
 
 import logging
+import math
 import time
 
 from celery import shared_task
@@ -21,27 +22,63 @@ from .queries import due_lanes
 log = logging.getLogger(__name__)
 
 
+# A fresh sale waits about so long for a thread while long backlogs hold all of them.
+LOOK_EVERY_S = 0.5
+
+
+class Turn:
+    """A lane's time on a thread: a slice, longer while nobody waits, shorter for a fresh sale."""
+
+    # When a lane of this process last made way for a task that the process had taken.
+    _made_way_at = 0.0
+
+    def __init__(self) -> None:
+        self.makes_way = False
+        self._slice_ends = time.monotonic() + settings.OUTBOX_SLICE_SECONDS
+        self._looks_at = time.monotonic() + LOOK_EVERY_S
+
+    def is_over(self) -> bool:
+        now = time.monotonic()
+        if now >= self._slice_ends:
+            self._slice_ends = now + settings.OUTBOX_SLICE_SECONDS
+            every_s = settings.OUTBOX_SLICE_SECONDS
+            self.makes_way = doorbell.makes_way(doorbell.QUEUES, every_s=every_s)
+        elif now >= self._looks_at:
+            self._looks_at = now + LOOK_EVERY_S
+            fresh = doorbell.QUEUES[:1]
+            self.makes_way = self._is_wanted(now) or doorbell.makes_way(fresh, every_s=LOOK_EVERY_S)
+        return self.makes_way or is_stopping()
+
+    @classmethod
+    def _is_wanted(cls, now: float) -> bool:
+        """Celery may take one task more than it has threads, and nobody sees it in Redis then."""
+        waits = len(state.reserved_requests) > len(state.active_requests)
+        if not waits or now < cls._made_way_at + LOOK_EVERY_S:
+            return False
+        cls._made_way_at = now
+        return True
+
+
 @shared_task
 def drain_lane(lane_id: int) -> None:
-    """Drain slice by slice; as soon as others wait, a lane with more to do goes behind them."""
+    """Drain until the lane rests; one that makes way with more to do goes behind the others."""
     doorbell.answered(lane_id)
-    has_rested = False
-    until = time.monotonic() + settings.OUTBOX_SLICE_SECONDS
-    while drain(lane_id, until=until, stop=is_stopping):
-        rests = time.monotonic() < until and not is_stopping()
+    turn, has_rested = Turn(), False
+    while drain(lane_id, until=math.inf, stop=turn.is_over):
         # Due although it rested: something came while the lease was given back. Twice over, the
         # lane is held up by what only the next sweep can judge.
-        if not due_lanes().filter(pk=lane_id).exists() or (rests and has_rested):
+        if not due_lanes().filter(pk=lane_id).exists():
             return
-        if not rests and (is_stopping() or doorbell.is_anybody_waiting()):
+        if turn.makes_way or is_stopping():
             doorbell.ring(lane_id, priority=doorbell.BACKLOG)
             if is_stopping():
                 # Redis may hand this ring to the worker that leaves, which listens no more: without
                 # its key the next sweep rings again.
                 doorbell.answered(lane_id)
             return
-        has_rested = rests
-        until = time.monotonic() + settings.OUTBOX_SLICE_SECONDS
+        if has_rested:
+            return
+        has_rested = True
 
 
 def is_stopping() -> bool:

@@ -261,7 +261,7 @@ def test_a_worker_whose_slice_is_over_goes_on_while_nobody_waits(
     lane, debt, bell, kra, settings, monkeypatch
 ):
     settings.OUTBOX_SLICE_SECONDS = 0.0
-    monkeypatch.setattr("outbox.doorbell.is_anybody_waiting", lambda: False)
+    monkeypatch.setattr(doorbell, "makes_way", lambda queues, every_s: False)
     debt("R-1"), debt("R-2")
     kra.script(signed(), signed())
 
@@ -275,7 +275,33 @@ def test_a_worker_whose_slice_is_over_goes_behind_those_who_wait(
     lane, debt, bell, kra, settings, monkeypatch
 ):
     settings.OUTBOX_SLICE_SECONDS = 0.0
-    monkeypatch.setattr("outbox.doorbell.is_anybody_waiting", lambda: True)
+    monkeypatch.setattr(doorbell, "makes_way", lambda queues, every_s: queues == doorbell.QUEUES)
+    debt("R-1"), debt("R-2")
+    kra.script(signed())
+
+    drain_lane(lane.pk)
+
+    assert kra.asked == ["sales_save"]
+    assert bell.rings == [(lane.pk, BACKLOG)]
+
+
+def test_a_long_backlog_makes_way_for_a_fresh_sale(lane, debt, bell, kra, monkeypatch):
+    monkeypatch.setattr("outbox.tasks.LOOK_EVERY_S", 0.0)
+    fresh = doorbell.QUEUES[:1]
+    monkeypatch.setattr(doorbell, "makes_way", lambda queues, every_s: queues == fresh)
+    debt("R-1"), debt("R-2")
+    kra.script(signed())
+
+    drain_lane(lane.pk)
+
+    assert kra.asked == ["sales_save"], "in the middle of its slice"
+    assert bell.rings == [(lane.pk, BACKLOG)]
+
+
+def test_it_makes_way_for_a_task_that_its_worker_has_taken(lane, debt, bell, kra, monkeypatch):
+    monkeypatch.setattr("outbox.tasks.LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr("celery.worker.state.reserved_requests", {"ours", "another"})
+    monkeypatch.setattr("celery.worker.state.active_requests", {"ours"})
     debt("R-1"), debt("R-2")
     kra.script(signed())
 
@@ -327,23 +353,34 @@ def test_it_looks_where_celery_puts_what_was_rung(bell, settings, _case, priorit
     redis_.delete(filled[0].replace("celery", own))
 
 
-def test_whoever_has_rung_waits_until_a_worker_takes_it(bell, monkeypatch):
-    redis_ = doorbell._connection()
-    queues = [f"test:{uuid.uuid4()}:{queue}" for queue in doorbell.QUEUES]
-    monkeypatch.setattr(doorbell, "QUEUES", queues)
-    for queue in queues:
-        assert not doorbell.is_anybody_waiting()
+def test_one_lane_makes_way_for_each_that_waits(bell, monkeypatch):
+    redis_, queue = doorbell._connection(), f"test:{uuid.uuid4()}"
+    assert not doorbell.makes_way([queue], every_s=60)
 
-        redis_.lpush(queue, "a task")
+    redis_.lpush(queue, "a task")
 
-        assert doorbell.is_anybody_waiting()
-        redis_.delete(queue)
+    assert doorbell.makes_way([queue], every_s=60)
+    assert not any(doorbell.makes_way([queue], every_s=60) for _ in range(20))
+    redis_.lpush(queue, "another")
+    assert sum(doorbell.makes_way([queue], every_s=60) for _ in range(50)) == 1
+    redis_.delete(queue, *(f"etims:way:{queue}:{place}" for place in range(2)))
+
+
+def test_the_next_may_be_asked_when_the_time_is_over(bell):
+    redis_, queue = doorbell._connection(), f"test:{uuid.uuid4()}"
+    redis_.lpush(queue, "a task")
+    assert doorbell.makes_way([queue], every_s=0.01)
+
+    time.sleep(0.05)
+
+    assert doorbell.makes_way([queue], every_s=0.01)
+    redis_.delete(queue)
 
 
 def test_without_redis_nobody_is_known_to_wait(bell, monkeypatch):
     monkeypatch.setattr(doorbell, "_redis", unreachable())
 
-    assert not doorbell.is_anybody_waiting()
+    assert not doorbell.makes_way(doorbell.QUEUES, every_s=1)
 
 
 def test_a_second_worker_leaves_at_once(lane, lease, debt, bell, kra):
