@@ -122,8 +122,13 @@ class Call(models.Model):
         DEVICE_REFUSED = "device_refused"
         UNREADABLE = "unreadable"
 
-    company = models.ForeignKey(Company, on_delete=models.PROTECT, related_name="calls")
-    device = models.ForeignKey(Device, on_delete=models.PROTECT, related_name="calls")
+    # Found by the composite indexes below.
+    company = models.ForeignKey(
+        Company, on_delete=models.PROTECT, related_name="calls", db_index=False
+    )
+    device = models.ForeignKey(
+        Device, on_delete=models.PROTECT, related_name="calls", db_index=False
+    )
     endpoint = models.CharField(max_length=30)
     # The row of the outbox this call was made for; that app stands above this one.
     transmission = models.BigIntegerField(null=True, blank=True)

@@ -68,7 +68,7 @@ def _weigh(operation: Any, label: str, state: Any, new: set[tuple[str, str]]) ->
 HARMLESS = {
     *("AddIndexConcurrently", "RemoveIndexConcurrently", "AddConstraintNotValid"),
     *("ValidateConstraint", "AlterModelOptions", "AlterModelManagers", "RemoveConstraint"),
-    *("RenameIndex", "AlterModelTableComment"),
+    *("RenameIndex", "AlterModelTableComment", "DropIndexOfForeignKey"),
 }
 
 

@@ -45,7 +45,9 @@ class Lane(models.Model):
     the acceptance (rules N1, N3). The lease says which worker drains the lane now.
     """
 
-    device = models.ForeignKey(Device, on_delete=models.PROTECT, related_name="lanes")
+    device = models.ForeignKey(
+        Device, on_delete=models.PROTECT, related_name="lanes", db_index=False
+    )
     stream = models.CharField(max_length=8, choices=Stream.choices)
     last_number = models.BigIntegerField(default=0)
     lease_owner = models.UUIDField(null=True, blank=True)
@@ -85,7 +87,10 @@ class Transmission(models.Model):
     fence: whoever changes the row must hold the count it was claimed with.
     """
 
-    lane = models.ForeignKey(Lane, on_delete=models.PROTECT, related_name="transmissions")
+    # Found by `transmission_finished`, which begins with it.
+    lane = models.ForeignKey(
+        Lane, on_delete=models.PROTECT, related_name="transmissions", db_index=False
+    )
     kind = models.CharField(max_length=20)
     reference = models.CharField(max_length=60, blank=True)
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.QUEUED)

@@ -20,13 +20,15 @@ class JournalEntry(models.Model):
     hashed and signed. All other columns repeat it, so that rows can be found.
     """
 
-    device = models.ForeignKey(Device, on_delete=models.PROTECT, related_name="journal")
+    device = models.ForeignKey(
+        Device, on_delete=models.PROTECT, related_name="journal", db_index=False
+    )
     sequence = models.BigIntegerField()
     kind = models.CharField(max_length=20)
     # The row that the fact is about; with the kind it says what was entered already.
     source = models.BigIntegerField()
     recorded_at = models.DateTimeField()
-    key = models.ForeignKey(SigningKey, on_delete=models.PROTECT, related_name="+")
+    key = models.ForeignKey(SigningKey, on_delete=models.PROTECT, related_name="+", db_index=False)
     body = models.TextField()
     hash = models.CharField(max_length=64)
     signature = models.CharField(max_length=128)

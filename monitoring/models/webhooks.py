@@ -36,12 +36,18 @@ class Event(models.Model):
     """
 
     key = models.UUIDField(unique=True, default=uuid.uuid4)
-    company = models.ForeignKey(Company, on_delete=models.CASCADE, related_name="+")
-    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="+")
+    # Found by `event_feed`.
+    company = models.ForeignKey(Company, on_delete=models.CASCADE, related_name="+", db_index=False)
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="+", db_index=False)
     kind = models.CharField(max_length=24, choices=EventKind.choices)
     # No constraint: an event is kept for weeks, and must not be in the way of its invoice.
     invoice = models.ForeignKey(
-        Invoice, on_delete=models.DO_NOTHING, null=True, db_constraint=False, related_name="+"
+        Invoice,
+        on_delete=models.DO_NOTHING,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
     )
     facts = models.JSONField(default=dict)
     recorded_in = models.BigIntegerField()
@@ -136,8 +142,12 @@ class Delivery(models.Model):
         DELIVERED = "delivered"
         FAILED = "failed"
 
-    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="deliveries")
-    endpoint = models.ForeignKey(Endpoint, on_delete=models.CASCADE, related_name="deliveries")
+    event = models.ForeignKey(
+        Event, on_delete=models.CASCADE, related_name="deliveries", db_index=False
+    )
+    endpoint = models.ForeignKey(
+        Endpoint, on_delete=models.CASCADE, related_name="deliveries", db_index=False
+    )
     state = models.CharField(max_length=9, choices=State.choices, default=State.PENDING)
     attempts = models.PositiveIntegerField(default=0)
     next_attempt_at = models.DateTimeField()

@@ -87,9 +87,14 @@ class Invoice(models.Model):
     version. Amounts are shillings including tax unless the name says taxable.
     """
 
-    company = models.ForeignKey(Company, on_delete=models.PROTECT, related_name="invoices")
+    # The composite indexes below begin with them: indexes of their own would only cost every sale.
+    company = models.ForeignKey(
+        Company, on_delete=models.PROTECT, related_name="invoices", db_index=False
+    )
     branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="invoices")
-    device = models.ForeignKey(Device, on_delete=models.PROTECT, related_name="invoices")
+    device = models.ForeignKey(
+        Device, on_delete=models.PROTECT, related_name="invoices", db_index=False
+    )
     kind = models.CharField(max_length=11, choices=Kind.choices)
     reference = models.CharField(max_length=50)
     version = models.PositiveIntegerField(default=1)
@@ -103,7 +108,7 @@ class Invoice(models.Model):
         Transmission, on_delete=models.PROTECT, null=True, related_name="invoice"
     )
     original = models.ForeignKey(
-        "self", on_delete=models.PROTECT, null=True, related_name="credit_notes"
+        "self", on_delete=models.PROTECT, null=True, related_name="credit_notes", db_index=False
     )
     credit_reason = models.CharField(max_length=2, blank=True)
     returns_goods = models.BooleanField(default=False)
@@ -163,6 +168,10 @@ class Invoice(models.Model):
             models.Index(fields=["company", "sold_at"], name="invoice_sold"),
             models.Index(fields=["company", "reference"], name="invoice_reference"),
             # The few that a Z counts besides the signed; an ordinary sale is in neither.
+            # Few have one.
+            models.Index(
+                fields=["original"], name="invoice_original", condition=Q(original__isnull=False)
+            ),
             models.Index(fields=["device"], name="invoice_training", condition=Q(is_training=True)),
             models.Index(fields=["device"], name="invoice_voided", condition=Q(state="voided")),
         ]
@@ -187,11 +196,14 @@ class Invoice(models.Model):
 class InvoiceLine(models.Model):
     """One line as sold; amounts as they are sent to KRA."""
 
-    invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="lines")
+    # Found by the constraint below; items are looked up from lines, not lines from items.
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.CASCADE, related_name="lines", db_index=False
+    )
     sequence = models.PositiveSmallIntegerField()
-    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+", db_index=False)
     # The line of the original that a credit note gives back.
-    original_line = models.ForeignKey("self", on_delete=models.PROTECT, null=True)
+    original_line = models.ForeignKey("self", on_delete=models.PROTECT, null=True, db_index=False)
     name = models.CharField(max_length=200)
     quantity = models.DecimalField(max_digits=13, decimal_places=2)
     unit_price = money()
@@ -210,6 +222,13 @@ class InvoiceLine(models.Model):
             models.UniqueConstraint(fields=["invoice", "sequence"], name="line_sequence_once"),
             models.CheckConstraint(condition=Q(quantity__gt=0), name="line_quantity_positive"),
             models.CheckConstraint(condition=Q(letter__in=list(LETTERS)), name="line_letter"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["original_line"],
+                name="line_original",
+                condition=Q(original_line__isnull=False),
+            )
         ]
 
     def __str__(self) -> str:
