@@ -6,10 +6,12 @@ connection. Everything else uses the ORM. Parameters are written $1, $2, ….
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 import psycopg
 from django.db import InterfaceError, OperationalError, connection, models
+from psycopg.pq import TransactionStatus
 
 M = TypeVar("M", bound=models.Model)
 Row = tuple[Any, ...]
@@ -21,10 +23,17 @@ def run(sql: str, params: Sequence[Any]) -> "psycopg.RawCursor[Row]":
     Raises Django's database errors.
     """
     connection.ensure_connection()
-    with connection.wrap_database_errors:
+    with connection.wrap_database_errors, _one_round_trip():
         cursor = psycopg.RawCursor(connection.connection)
         # The text is one of our constants; every value is a parameter.
         return cursor.execute(sql, params, prepare=True)
+
+
+def _one_round_trip() -> AbstractContextManager[object]:
+    """BEGIN goes with a transaction's first statement, instead of a round trip before it."""
+    own = connection.connection
+    is_first = not own.autocommit and own.info.transaction_status == TransactionStatus.IDLE
+    return own.pipeline() if is_first else nullcontext()
 
 
 def fetch_all(sql: str, params: Sequence[Any]) -> list[Row]:

@@ -1,7 +1,6 @@
 """Celery is a doorbell: tasks carry ids, the rows in PostgreSQL decide what is done."""
 
 import os
-import sys
 
 from celery import Celery
 from celery.signals import beat_init, setup_logging, worker_init
@@ -19,14 +18,6 @@ app.autodiscover_tasks()
 @beat_init.connect(weak=False)  # type: ignore[untyped-decorator]
 def start_telemetry(**_: object) -> None:
     telemetry.start()
-
-
-@worker_init.connect(weak=False)  # type: ignore[untyped-decorator]
-def take_short_turns(**_: object) -> None:
-    """Threads that deliver wait for KRA and for the database, and compute in between: with Python's
-    own 5 ms each would wait as long for its turn after every answer.
-    """
-    sys.setswitchinterval(0.0005)
 
 
 @setup_logging.connect(weak=False)  # type: ignore[untyped-decorator]

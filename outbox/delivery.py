@@ -230,7 +230,8 @@ def settle(row: Transmission, handler: Handler, reply: Reply) -> None:
 
 def accept(row: Transmission, handler: Handler, receipt: Any) -> None:
     """Record KRA's acceptance: the row, its number and what follows from it, all or nothing."""
-    if not statements.save_acceptance(row, timezone.now()):
+    is_numbered = handler.has_lane_number
+    if not statements.save_acceptance(row, timezone.now(), has_lane_number=is_numbered):
         log.warning("late worker", extra={"reference": row.reference, "attempt": row.attempts})
         return
     row.status = Status.ACCEPTED

@@ -11,7 +11,6 @@ from devices.models import Call
 from kra.answers import Reply
 from kra.errors import Rejected
 
-from . import statements
 from .models import Lane, Transmission
 
 
@@ -35,13 +34,15 @@ class Handler:
     # Of a kind without a look-up: the read that tells whether a refused repeat was stored at its
     # first try, because KRA may check what was already taken before it checks the number.
     second_look: str | None = None
+    # Whether its numbers are the lane's own.
+    has_lane_number = False
 
     def next_number(self, row: Transmission, lane: Lane) -> int | None:
         """The number a first claim takes. None for messages without one."""
         return None
 
     def spend_number(self, row: Transmission) -> None:
-        """KRA accepted the number: move the counter it came from."""
+        """KRA accepted the number: move the counter it came from. The lane's own has moved."""
 
     def build(self, row: Transmission, number: int | None) -> bytes:
         """The bytes to send, from the frozen content and the number just taken."""
@@ -75,11 +76,10 @@ class Handler:
 class NumberedHandler(Handler):
     """Kinds that take the lane's own number (sales, stock movements, purchases)."""
 
+    has_lane_number = True
+
     def next_number(self, row: Transmission, lane: Lane) -> int | None:
         return lane.last_number + 1
-
-    def spend_number(self, row: Transmission) -> None:
-        statements.spend_lane_number(row)
 
 
 def lookup_of(row: Transmission, handler: Handler) -> str | None:

@@ -37,11 +37,17 @@ CLAIM = """
     RETURNING id
 """
 ACCEPT = """
-    UPDATE outbox_transmission
-    SET status = 'accepted', finished_at = $1, error_code = '', error_message = ''
-    WHERE id = $2 AND status = $3 AND attempts = $4
+    WITH accepted AS (
+        UPDATE outbox_transmission
+        SET status = 'accepted', finished_at = $1, error_code = '', error_message = ''
+        WHERE id = $2 AND status = $3 AND attempts = $4
+        RETURNING lane_id
+    ), spent AS (
+        UPDATE outbox_lane SET last_number = $5
+        WHERE id = (SELECT lane_id FROM accepted) AND last_number < $5
+    )
+    SELECT FROM accepted
 """
-SPEND = "UPDATE outbox_lane SET last_number = $1 WHERE id = $2 AND last_number < $3"
 
 
 def read_lane(lane_id: int) -> Lane:
@@ -84,10 +90,9 @@ def save_claim(row: Transmission, call: Call) -> None:
     ).fetchall()  # fmt: skip
 
 
-def save_acceptance(row: Transmission, now: datetime) -> bool:
-    """Leave the claimed state for good, if this attempt still owns the row."""
-    return sql.run(ACCEPT, [now, row.pk, row.status, row.attempts]).rowcount == 1
-
-
-def spend_lane_number(row: Transmission) -> None:
-    sql.run(SPEND, [row.number, row.lane_id, row.number])
+def save_acceptance(row: Transmission, now: datetime, *, has_lane_number: bool) -> bool:
+    """Leave the claimed state for good, if this attempt still owns the row; its number is spent
+    with it, where it is the lane's.
+    """
+    number = row.number if has_lane_number else None
+    return sql.run(ACCEPT, [now, row.pk, row.status, row.attempts, number]).rowcount == 1
