@@ -230,8 +230,7 @@ def settle(row: Transmission, handler: Handler, reply: Reply) -> None:
 
 def accept(row: Transmission, handler: Handler, receipt: Any) -> None:
     """Record KRA's acceptance: the row, its number and what follows from it, all or nothing."""
-    is_numbered = handler.has_lane_number
-    if not statements.save_acceptance(row, timezone.now(), has_lane_number=is_numbered):
+    if not statements.save_acceptance(row, timezone.now(), numbered=handler.has_lane_number):
         log.warning("late worker", extra={"reference": row.reference, "attempt": row.attempts})
         return
     row.status = Status.ACCEPTED

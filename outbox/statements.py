@@ -90,9 +90,9 @@ def save_claim(row: Transmission, call: Call) -> None:
     ).fetchall()  # fmt: skip
 
 
-def save_acceptance(row: Transmission, now: datetime, *, has_lane_number: bool) -> bool:
+def save_acceptance(row: Transmission, now: datetime, *, numbered: bool) -> bool:
     """Leave the claimed state for good, if this attempt still owns the row; its number is spent
     with it, where it is the lane's.
     """
-    number = row.number if has_lane_number else None
+    number = row.number if numbered else None
     return sql.run(ACCEPT, [now, row.pk, row.status, row.attempts, number]).rowcount == 1
