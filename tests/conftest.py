@@ -1,5 +1,6 @@
 """A shop that sells through the whole house against the simulator, on real PostgreSQL and Redis."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -20,7 +21,7 @@ from devices.initialisation import initialise
 from devices.models import Device
 from items import rates
 from items.services import introduction
-from outbox import breaker, doorbell, services
+from outbox import breaker, doorbell, services, waiting
 from outbox.models import Lane, Transmission
 from outbox.queries import due_lanes
 from sales.models import Invoice
@@ -154,7 +155,15 @@ ITEMS = [
 
 
 @pytest.fixture
-def open_shop(transactional_db, simulator, client):
+def delivery_threads(transactional_db, monkeypatch):
+    """Those of waiting tills have ended before the tables are emptied."""
+    with ThreadPoolExecutor(waiting.THREADS) as pool:
+        monkeypatch.setattr(waiting, "_pool", pool)
+        yield
+
+
+@pytest.fixture
+def open_shop(delivery_threads, simulator, client):
     """A function that opens a shop: company, device, registered items with stock."""
 
     def build(pin: str = "A123456789Z", serial: str = "dvcv1130", **company: Any) -> Shop:

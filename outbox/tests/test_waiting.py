@@ -2,6 +2,7 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connections
@@ -17,9 +18,19 @@ from outbox.waiting import wait_for, wait_for_lane
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+POOL = waiting._pool
+
+
+@pytest.fixture(autouse=True)
+def threads(transactional_db, monkeypatch):
+    """Of each test's own, and ended before its tables are emptied: they look once more behind."""
+    with ThreadPoolExecutor(waiting.THREADS) as pool:
+        monkeypatch.setattr(waiting, "_pool", pool)
+        yield
+
 
 @pytest.fixture
-def slow_kra(kra):
+def slow_kra(threads, kra):
     """KRA thinks until it is told to answer; afterwards every delivery thread has finished."""
     told = threading.Event()
 
@@ -251,4 +262,4 @@ def test_a_lane_that_rests_is_not_waited_for(debt, lane, kra):
 
 
 def test_there_is_a_bound_to_deliveries_in_a_web_process():
-    assert waiting._pool._max_workers == waiting.THREADS == 16
+    assert POOL._max_workers == waiting.THREADS == 16
