@@ -9,12 +9,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from two_factor.utils import default_device
 from unfold.sites import UnfoldAdminSite
 
 from monitoring.acts.services import may_decide, open_requests
+from monitoring.page import figures
 
 ORDER = {
     name: place
@@ -27,6 +29,7 @@ ORDER = {
 class Site(UnfoldAdminSite):
     site_title = site_header = "eTIMS integration"
     index_title = "What is going on"
+    index_template = "monitoring/admin/index.html"
     enable_nav_sidebar = True
 
     def has_permission(self, request: HttpRequest) -> bool:
@@ -48,7 +51,9 @@ class Site(UnfoldAdminSite):
             link = format_html('<a class="etims-link" href="{}?state=waiting">', where)
             text = format_html("{}{} waiting for your decision</a>.", link, len(waiting))
             messages.info(request, text)
-        answer: TemplateResponse = super().index(request, extra_context)
+        overview = figures.overview(figures.scope_of(request.user), timezone.now())
+        shown = {"overview": overview, **(extra_context or {})}
+        answer: TemplateResponse = super().index(request, shown)
         return answer
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:

@@ -18,6 +18,7 @@ from kra.times import NAIROBI
 from monitoring.backlog import LaneOutput, Lanes, lane_outputs
 from monitoring.lanes import LaneState, age, lane_states
 from monitoring.models import Alert
+from monitoring.roles import READERS, access_of_user
 from monitoring.totals import Day, totals_of_companies
 from outbox.models import Breaker, Status, Stream, Transmission
 
@@ -52,6 +53,17 @@ class Scope:
 
     def of(self, path: str) -> Q:
         return Q() if self.companies is None else Q(**{f"{path}__in": self.companies})
+
+
+def scope_of(user: Any) -> Scope:
+    """The operator sees all; anybody else, staff or not, the companies in which his role reads
+    (roles.py): a cashier works at the till.
+    """
+    access = access_of_user(user)
+    if access.is_platform:
+        return Scope(None)
+    mine = Company.objects.filter(pk__in=access.companies(READERS), is_active=True)
+    return Scope(tuple(mine.order_by("pk").values_list("pk", flat=True)))
 
 
 @dataclass(slots=True)

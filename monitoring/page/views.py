@@ -7,14 +7,12 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views import View
 
-from companies.models import Company
 from monitoring.admin_site import is_verified
 from monitoring.alerts.wording import NEXT_STEPS
 from monitoring.lanes import age
-from monitoring.roles import READERS, access_of_user
 
 from . import charts, figures
-from .figures import Scope
+from .figures import Scope, scope_of
 
 HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin"}
 SIGN_IN = "/dashboard/login/"
@@ -30,17 +28,6 @@ class SignInView(LoginView):
     template_name = "monitoring/sign_in.html"
     next_page = "/dashboard/"
     redirect_authenticated_user = False
-
-
-def scope_of(user: Any) -> Scope:
-    """The operator sees all; anybody else, staff or not, the companies in which his role reads
-    (roles.py): a cashier works at the till.
-    """
-    access = access_of_user(user)
-    if access.is_platform:
-        return Scope(None)
-    mine = Company.objects.filter(pk__in=access.companies(READERS), is_active=True)
-    return Scope(tuple(mine.order_by("pk").values_list("pk", flat=True)))
 
 
 def lacks_second_factor(user: Any) -> bool:

@@ -54,6 +54,15 @@ def test_an_invoice_says_what_is_wrong_in_both_languages(enter, alpha, sell):
     assert "POST /api" not in text.partition("What people did")[0].partition("<form")[0]
 
 
+def test_the_first_page_says_what_is_going_on(enter, alpha, sell):
+    sell(alpha, "queued")
+
+    page = enter("asha").get("/admin/").content.decode()
+
+    assert "<strong>1</strong> sale and 0 stock messages wait for KRA" in page
+    assert 'href="/dashboard/"' in page
+
+
 def test_a_device_says_what_is_wrong(enter, alpha, make_call):
     make_call(alpha, outcome="device_refused", code="902", reason="not approved")
     type(alpha.device).objects.update(state="refused", state_reason="902: not approved")
