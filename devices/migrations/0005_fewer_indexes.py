@@ -5,7 +5,7 @@ from core.upgrades import DropIndexOfForeignKey
 
 
 class Migration(migrations.Migration):
-    # The other indexes of these tables begin with the same columns.
+    # Another index begins with the same columns, or nobody looks rows up by them.
     atomic = False
 
     dependencies = [
