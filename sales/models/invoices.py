@@ -167,8 +167,7 @@ class Invoice(models.Model):
             models.Index(fields=["device", "-id"], name="invoice_device"),
             models.Index(fields=["company", "sold_at"], name="invoice_sold"),
             models.Index(fields=["company", "reference"], name="invoice_reference"),
-            # The few that a Z counts besides the signed; an ordinary sale is in neither.
-            # Few have one.
+            # An ordinary sale is in none of these.
             models.Index(
                 fields=["original"], name="invoice_original", condition=Q(original__isnull=False)
             ),
