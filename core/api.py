@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions, pagination, renderers
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -153,6 +154,20 @@ class JSONRenderer(renderers.BaseRenderer):
 
     def render(self, data: Any, *_: Any, **__: Any) -> bytes:
         return b"" if data is None else msgspec.json.encode(data)
+
+
+class Negotiation(DefaultContentNegotiation):
+    """DRF's own, but for the request that takes anything or our one type: most do."""
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[Any], format_suffix: str | None = None
+    ) -> tuple[Any, str]:
+        only, *others = renderers
+        takes_it = request.META.get("HTTP_ACCEPT", "*/*") in ("*/*", only.media_type)
+        if takes_it and not others and not format_suffix and not request.META["QUERY_STRING"]:
+            return only, only.media_type
+        chosen: tuple[Any, str] = super().select_renderer(request, renderers, format_suffix)
+        return chosen
 
 
 def error_body(code: str, message: str, detail: Any = None, help: str = "") -> dict[str, Any]:

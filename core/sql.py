@@ -10,7 +10,14 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 import psycopg
-from django.db import InterfaceError, OperationalError, connection, models
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    InterfaceError,
+    OperationalError,
+    connection,
+    connections,
+    models,
+)
 from psycopg.pq import TransactionStatus
 
 M = TypeVar("M", bound=models.Model)
@@ -22,16 +29,17 @@ def run(sql: str, params: Sequence[Any]) -> "psycopg.RawCursor[Row]":
 
     Raises Django's database errors.
     """
-    connection.ensure_connection()
-    with connection.wrap_database_errors, _one_round_trip():
-        cursor = psycopg.RawCursor(connection.connection)
+    # Once: every use of Django's proxy looks the thread's connection up.
+    mine = connections[DEFAULT_DB_ALIAS]
+    mine.ensure_connection()
+    with mine.wrap_database_errors, _one_round_trip(mine.connection):
+        cursor = psycopg.RawCursor(mine.connection)
         # The text is one of our constants; every value is a parameter.
         return cursor.execute(sql, params, prepare=True)
 
 
-def _one_round_trip() -> AbstractContextManager[object]:
+def _one_round_trip(own: "psycopg.Connection[Row]") -> AbstractContextManager[object]:
     """BEGIN goes with a transaction's first statement, instead of a round trip before it."""
-    own = connection.connection
     is_first = not own.autocommit and own.info.transaction_status == TransactionStatus.IDLE
     return own.pipeline() if is_first else nullcontext()
 
@@ -47,11 +55,9 @@ def fetch_all(sql: str, params: Sequence[Any]) -> list[Row]:
         return run(sql, params).fetchall()
 
 
-def columns(model: type[models.Model], *, but: Sequence[str] = ()) -> tuple[list[str], str]:
-    """The names that `model.from_db` wants, and the columns to select for them; the fields in
-    `but` are left to be loaded when somebody reads them.
-    """
-    fields = [field for field in model._meta.concrete_fields if field.name not in but]
+def columns(model: type[models.Model]) -> tuple[list[str], str]:
+    """The names that `model.from_db` wants, and the columns to select for them."""
+    fields = model._meta.concrete_fields
     table = model._meta.db_table
     return [f.attname for f in fields], ", ".join(f'{table}."{f.column}"' for f in fields)
 

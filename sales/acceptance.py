@@ -1,10 +1,11 @@
 """Accept a sale: the invoice, its lines and the debt to KRA in one short transaction."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from decimal import Decimal
+from typing import Any, NoReturn
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -12,11 +13,12 @@ from django.utils import timezone
 
 from core.errors import DomainError, Problem
 from devices.models import SELLING, Device
+from items.models import StockLevel
 from items.services import Shortage
 from outbox.models import Stream
 from outbox.services import lane_id_of, owe, ring_after_commit
 
-from .baskets import Basket, read_basket
+from .baskets import Basket, read_basket, shortages_of
 from .errors import NotReady, ReferenceReused, SaleInvalid
 from .messages import content_of
 from .models import LETTERS, Invoice, InvoiceLine, Kind
@@ -39,9 +41,15 @@ def create_sale(device: Device, data: SaleInput) -> Accepted:
     and ReferenceReused when the content differs.
     """
     digest = hashlib.sha256(fingerprint_of(data)).hexdigest()
+    # The second time only when an item has changed since this process read it.
+    accepted = _sell(device, data, digest) or _sell(device, data, digest, fresh=True)
+    return accepted or _nothing_stored(device, data.reference)
+
+
+def _sell(device: Device, data: SaleInput, digest: str, *, fresh: bool = False) -> Accepted | None:
     try:
         check_device(device)
-        basket = read_basket(device.company, data, branch_id=device.branch_id)
+        basket = read_basket(device.company, data, fresh=fresh or data.training)
     except DomainError:
         # What was accepted once is answered again, whatever has changed since.
         earlier = find_replay(device, data.reference, digest)
@@ -49,8 +57,12 @@ def create_sale(device: Device, data: SaleInput) -> Accepted:
             raise
         return Accepted(earlier, is_replay=True)
     invoice = new_invoice(device, data, basket, reference=data.reference, content_hash=digest)
-    accepted = store_once(invoice, new_lines(basket), basket.rates)
-    return replace(accepted, shortages=basket.shortages)
+    held = store(invoice, new_lines(basket), basket.rates, basket.versions)
+    made = _earlier(invoice) if held is None else Accepted(invoice, is_replay=False)
+    if made is None or data.training:
+        return made
+    held = _held(device, basket) if held is None else held
+    return replace(made, shortages=shortages_of(basket, held))
 
 
 def check_device(device: Device) -> None:
@@ -138,23 +150,33 @@ def new_lines(basket: Basket) -> list[InvoiceLine]:
 
 def store_once(invoice: Invoice, lines: list[InvoiceLine], rates: Any) -> Accepted:
     """Store, unless the reference names a sale already: then that sale."""
-    if store(invoice, lines, rates):
+    if store(invoice, lines, rates, {}) is not None:
         return Accepted(invoice, is_replay=False)
+    return _earlier(invoice) or _nothing_stored(invoice.device, invoice.reference)
+
+
+def _earlier(invoice: Invoice) -> Accepted | None:
     earlier = find_replay(invoice.device, invoice.reference, invoice.content_hash)
-    if earlier is None:
-        check_device(Device.objects.get(pk=invoice.device_id))
-        raise ReferenceReused(f"The reference {invoice.reference!r} is being used just now.")
-    return Accepted(earlier, is_replay=True)
+    return None if earlier is None else Accepted(earlier, is_replay=True)
 
 
-def store(invoice: Invoice, lines: list[InvoiceLine], rates: Any) -> bool:
+def _nothing_stored(device: Device, reference: str) -> NoReturn:
+    """Neither this sale nor another one of its reference."""
+    check_device(Device.objects.get(pk=device.pk))
+    raise ReferenceReused(f"The reference {reference!r}, or an item, is being changed just now.")
+
+
+def store(
+    invoice: Invoice, lines: list[InvoiceLine], rates: Any, versions: Mapping[int, str]
+) -> Mapping[int, Decimal] | None:
     """Insert the debt, the invoice and its lines, all or nothing; ring once that is committed.
 
-    False when the reference is taken or the device does not sell: then nothing was stored.
+    Returns what KRA holds of the items in `versions`. None when the reference is taken, the device
+    does not sell, or an item has another version: then nothing was stored.
     """
     remember_parts(invoice, lines)
     if invoice.is_training:
-        return _store_training(invoice, lines)
+        return {} if _store_training(invoice, lines) else None
     now = invoice.created_at = timezone.now()
     row = owe(
         lane_id=lane_id_of(invoice.device_id, Stream.FISCAL),
@@ -164,10 +186,10 @@ def store(invoice: Invoice, lines: list[InvoiceLine], rates: Any) -> bool:
         deadline_at=now + timedelta(hours=settings.SALES_DEADLINE_HOURS),
     )
     row.created_at = now
-    is_stored = insert_sale(invoice, row, lines)
-    if is_stored:
+    held = insert_sale(invoice, row, lines, versions)
+    if held is not None:
         ring_after_commit(row.lane_id)
-    return is_stored
+    return held
 
 
 def _store_training(invoice: Invoice, lines: list[InvoiceLine]) -> bool:
@@ -188,14 +210,22 @@ def remember_parts(invoice: Invoice, lines: list[InvoiceLine]) -> None:
     Invoice._meta.get_field("receipt").set_cached_value(invoice, None)
 
 
-def preview(device: Device, data: SaleContent) -> tuple[Basket | None, list[Problem]]:
-    """The computed split and every problem; nothing is stored."""
+def preview(
+    device: Device, data: SaleContent
+) -> tuple[Basket | None, list[Problem], list[Shortage]]:
+    """The computed split, every problem, and what KRA holds too little of; nothing is stored."""
     problems = []
     try:
         check_device(device)
     except NotReady as error:
         problems.append(Problem("device", error.message, error.help))
     try:
-        return read_basket(device.company, data, branch_id=device.branch_id), problems
+        basket = read_basket(device.company, data, fresh=True)
     except SaleInvalid as error:
-        return None, problems + error.problems
+        return None, problems + error.problems, []
+    short = [] if data.training else shortages_of(basket, _held(device, basket))
+    return basket, problems, short
+
+
+def _held(device: Device, basket: Basket) -> dict[int, Decimal]:
+    return StockLevel.objects.held_by_kra(branch_id=device.branch_id, item_ids=basket.versions)

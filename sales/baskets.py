@@ -1,7 +1,7 @@
 """From what a till sent to what is sold: items, prices, tax, and every problem at once."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -13,6 +13,7 @@ from django.utils import timezone
 from companies.models import PIN_PATTERN, Company
 from core.errors import Problem
 from core.money import ZERO, round_cents
+from items.known import Known, items_of
 from items.models import Item
 from items.rates import rates_on
 from items.services import Shortage
@@ -20,7 +21,6 @@ from kra.times import NAIROBI
 
 from .errors import SaleInvalid
 from .schemas import LineInput, SaleContent
-from .statements import find_items
 from .tax import Convention, Line, LineAmounts, Totals, compute, discounted, totals
 from .words import PAYMENT_METHODS, TAX_NAMES, code_of
 
@@ -43,8 +43,8 @@ class Basket:
     totals: Totals
     rates: dict[str, Decimal]
     prices_include_tax: bool
-    # Goods of which KRA holds less than is sold: it may refuse the sale (rule S2).
-    shortages: list[Shortage]
+    # The versions of its items, by id.
+    versions: dict[int, str]
 
 
 @dataclass(slots=True)
@@ -52,10 +52,9 @@ class Reading:
     """One pass over a sale's input. Collects problems instead of stopping at the first."""
 
     company: Company
-    branch_id: int
     data: SaleContent
     now: datetime
-    held: dict[int, Decimal] = field(default_factory=dict)
+    items: dict[str, Known] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def wrong(self, field: str, reason: str, next_step: str) -> None:
@@ -66,12 +65,24 @@ class Reading:
         return self.data.sold_at or self.now
 
 
-def read_basket(company: Company, data: SaleContent, *, branch_id: int) -> Basket:
-    """Check and compute a sale. Raises SaleInvalid with all problems found."""
-    reading = Reading(company, branch_id, data, timezone.now())
+def read_basket(company: Company, data: SaleContent, *, fresh: bool = False) -> Basket:
+    """Check and compute a sale, with items that this process may have read a while ago, or with
+    `fresh` ones. Raises SaleInvalid with all problems found, surely as things are now.
+    """
+    reading = Reading(company, data, timezone.now())
+    try:
+        return _basket(reading, fresh=fresh)
+    except SaleInvalid:
+        if fresh:
+            raise
+        return read_basket(company, data, fresh=True)
+
+
+def _basket(reading: Reading, *, fresh: bool) -> Basket:
+    company, data = reading.company, reading.data
     rates = rates_on(company.environment, _day_of_sale(reading))
     _check_head(reading)
-    items = _find_items(reading)
+    items = _find_items(reading, fresh=fresh)
     pairs = [
         (item, line)
         for place, given in enumerate(data.lines)
@@ -124,15 +135,16 @@ def _is_rate(rate: Decimal) -> bool:
     return is_held and rate > 0 and rate == rate.quantize(RATE_STEP)
 
 
-def _find_items(reading: Reading) -> list[Item | None]:
-    wanted = {line.item for line in reading.data.lines}
-    known, reading.held = find_items(reading.company.pk, sorted(wanted), reading.branch_id)
-    return [_usable(reading, place, line, known) for place, line in enumerate(reading.data.lines)]
+def _find_items(reading: Reading, *, fresh: bool) -> list[Item | None]:
+    lines = reading.data.lines
+    reading.items = items_of(reading.company.pk, {line.item for line in lines}, fresh=fresh)
+    return [_usable(reading, place, line) for place, line in enumerate(lines)]
 
 
-def _usable(reading: Reading, place: int, line: LineInput, known: dict[str, Item]) -> Item | None:
-    item = known.get(line.item)
+def _usable(reading: Reading, place: int, line: LineInput) -> Item | None:
+    known = reading.items.get(line.item)
     where = f"lines[{place}].item"
+    item = known.item if known else None
     if item is None:
         reading.wrong(where, f"There is no item {line.item!r}.", "POST /api/item/sync/ first.")
     elif not item.is_active or not item.is_fiscal:
@@ -248,21 +260,22 @@ def _computed(
     if summed.total + summed.discount > MAX_AMOUNT:
         problem = Problem("lines", "The total is larger than KRA's field.", "Split the sale.")
         raise SaleInvalid("The sale is not valid.", problems=[problem])
-    shortages = [] if data.training else _shortages(items, lines, reading.held)
-    return Basket(items, spread_out, amounts, summed, rates, inclusive, shortages)
+    versions = {known.item.pk: known.version for known in reading.items.values()}
+    return Basket(items, spread_out, amounts, summed, rates, inclusive, versions)
 
 
-def _shortages(
-    items: list[Item], lines: Sequence[Line], held: dict[int, Decimal]
-) -> list[Shortage]:
+def shortages_of(basket: Basket, held: Mapping[int, Decimal]) -> list[Shortage]:
+    """Goods of which KRA holds less than is sold: it may refuse the sale (rule S2). `held`: by
+    item; without a level it holds nothing.
+    """
     wanted: dict[Item, Decimal] = {}
-    for item, line in zip(items, lines, strict=True):
+    for item, line in zip(basket.items, basket.lines, strict=True):
         if not item.is_service:
             wanted[item] = wanted.get(item, ZERO) + line.quantity
     return [
-        Shortage(item.pk, item.sku, quantity, held[item.pk])
+        Shortage(item.pk, item.sku, quantity, held.get(item.pk, ZERO))
         for item, quantity in wanted.items()
-        if quantity > held[item.pk]
+        if quantity > held.get(item.pk, ZERO)
     ]
 
 

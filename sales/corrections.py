@@ -13,7 +13,7 @@ from outbox.models import Status
 from outbox.services import cancel, retry_now
 
 from .acceptance import Accepted, check_device, new_invoice, new_lines, store
-from .baskets import read_basket
+from .baskets import read_basket, shortages_of
 from .errors import NotCorrectable, NotVoidable, SaleInvalid
 from .models import Invoice, Kind, State
 from .schemas import SaleContent, SaleInput, fingerprint_of
@@ -31,7 +31,7 @@ def correct(invoice: Invoice, data: SaleContent) -> Accepted:
     device = Device.objects.select_related("company", "branch").get(pk=invoice.device_id)
     check_device(device)
     _require_same_sale(device, data)
-    basket = read_basket(device.company, data, branch_id=device.branch_id)
+    basket = read_basket(device.company, data, fresh=True)
     corrected = new_invoice(
         device,
         data,
@@ -42,9 +42,10 @@ def correct(invoice: Invoice, data: SaleContent) -> Accepted:
     )
     with transaction.atomic():
         _leave(invoice, to=State.SUPERSEDED, reason="corrected", error=NotCorrectable)
-        if not store(corrected, new_lines(basket), basket.rates):
-            raise NotCorrectable(f"The device {device.serial} has just stopped selling.")
-    return Accepted(corrected, is_replay=False, shortages=basket.shortages)
+        held = store(corrected, new_lines(basket), basket.rates, basket.versions)
+        if held is None:
+            raise NotCorrectable(f"{device.serial} has just stopped selling, or an item changed.")
+    return Accepted(corrected, is_replay=False, shortages=shortages_of(basket, held))
 
 
 def _hash(reference: str, data: SaleContent) -> str:

@@ -1,6 +1,6 @@
 """The statements that every sale runs, by hand (core/sql.py has the reason)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -11,10 +11,8 @@ import msgspec
 from django.db import models
 
 from core import sql
-from core.money import ZERO
 from devices.calls import storable
 from devices.models import SELLING
-from items.models import Item
 from kra.records import Signature
 from outbox.models import Transmission
 
@@ -45,29 +43,10 @@ STORE_RECEIPT = """
 """
 
 
-_ITEM, _ITEM_COLUMNS = sql.columns(Item, but=["created_at", "updated_at", "transmission"])
-# With what KRA holds of them in the branch: the warning costs no question of its own.
-FIND_ITEMS = (
-    f"SELECT {_ITEM_COLUMNS}, held.kra_level FROM items_item LEFT JOIN items_stocklevel held"
-    " ON held.branch_id = $3 AND held.item_id = items_item.id"
-    " WHERE items_item.company_id = $1 AND items_item.sku = ANY($2)"
-)
-
-
 FIND_NAME = """
     SELECT name FROM sales_customer WHERE company_id = $1 AND pin = $2 AND is_active
     ORDER BY branch_id = $3 DESC, updated_at DESC LIMIT 1
 """
-
-
-def find_items(
-    company_id: int, skus: Sequence[str], branch_id: int
-) -> tuple[dict[str, Item], dict[int, Decimal]]:
-    """The items by SKU, and what KRA holds in the branch by item; without a level, nothing."""
-    rows = sql.fetch_all(FIND_ITEMS, [company_id, list(skus), branch_id])
-    items = [sql.loaded(Item, _ITEM, row[:-1]) for row in rows]
-    held = {item.pk: row[-1] or ZERO for item, row in zip(items, rows, strict=True)}
-    return {item.sku: item for item in items}, held
 
 
 def stored_name(invoice: Invoice) -> str:
@@ -93,11 +72,14 @@ def store_receipt(row: Transmission, signed: Signature, now: datetime) -> tuple[
     return int(invoice_id), bool(has_goods)
 
 
-def insert_sale(invoice: Invoice, row: Transmission, lines: Sequence[InvoiceLine]) -> bool:
+def insert_sale(
+    invoice: Invoice, row: Transmission, lines: Sequence[InvoiceLine], versions: Mapping[int, str]
+) -> dict[int, Decimal] | None:
     """Insert the debt, the invoice and its lines in one statement: all, or nothing.
 
-    Sets the keys of invoice and row. False when the reference is taken, or when the device does
-    not sell (any more).
+    Sets the keys of invoice and row. Returns what KRA holds in the branch of the items in
+    `versions` (by id); nothing is known of one that is left out. None when the reference is taken,
+    when the device does not sell (any more), or when an item has another version.
     """
     write = _insert_sale()
     found = sql.run(
@@ -105,15 +87,16 @@ def insert_sale(invoice: Invoice, row: Transmission, lines: Sequence[InvoiceLine
         [
             invoice.device_id, row.content,
             write.owed.json(row), write.sold.json(invoice), write.line.json(*lines),
+            list(versions), list(versions.values()), invoice.branch_id,
         ],
     ).fetchall()  # fmt: skip
     if not found:
-        return False
-    ((row.pk, invoice.pk),) = found
+        return None
+    ((row.pk, invoice.pk, held),) = found
     for each in (row, invoice):
         each._state.adding, each._state.db = False, "default"
     invoice.transmission = row
-    return True
+    return {int(item): Decimal(level) for item, level in (held or {}).items()}
 
 
 class _Columns:
@@ -154,7 +137,12 @@ def _insert_sale() -> _Write:
     statement = f"""
         WITH key AS (
             SELECT nextval(pg_get_serial_sequence('outbox_transmission', 'id')) AS id
-            FROM devices_device WHERE id = $1 AND state IN ({selling})
+            FROM devices_device WHERE id = $1 AND state IN ({selling}) AND NOT EXISTS (
+                SELECT FROM unnest($6::bigint[], $7::text[]) AS known(id, version)
+                WHERE version IS DISTINCT FROM (
+                    SELECT xmin::text FROM items_item WHERE items_item.id = known.id
+                )
+            )
         ), sold AS (
             INSERT INTO sales_invoice (transmission_id, {sold.list})
             SELECT (SELECT id FROM key), {sold.list}
@@ -173,6 +161,9 @@ def _insert_sale() -> _Write:
             FROM json_populate_recordset(NULL::sales_invoiceline, $5::json)
             WHERE EXISTS (SELECT FROM sold)
         )
-        SELECT transmission_id, id FROM sold
+        SELECT transmission_id, id, (
+            SELECT json_object_agg(item_id, kra_level::text) FROM items_stocklevel
+            WHERE branch_id = $8 AND item_id = ANY($6)
+        ) FROM sold
     """
     return _Write(statement, owed, sold, line)

@@ -168,7 +168,7 @@ class PreviewView(APIView):
     def post(self, request: Request) -> Response:
         data = decode(request, PreviewInput)
         device = selling_device(request, data.device)
-        basket, problems = acceptance.preview(device, data)
+        basket, problems, shortages = acceptance.preview(device, data)
         output = PreviewOutput(
             is_valid=basket is not None and not problems,
             problems=detail_of(problems),
@@ -177,7 +177,7 @@ class PreviewView(APIView):
         if basket is not None:
             lines = acceptance.new_lines(basket)
             preview_amounts(output, basket, lines)
-            output.warnings = warnings_of(basket.shortages)
+            output.warnings = warnings_of(shortages)
         return Response(output)
 
 

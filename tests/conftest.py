@@ -19,7 +19,7 @@ from companies.services import onboard_company
 from devices import calls
 from devices.initialisation import initialise
 from devices.models import Device
-from items import rates
+from items import known, rates
 from items.services import introduction
 from outbox import breaker, doorbell, services, waiting
 from outbox.models import Lane, Transmission
@@ -65,6 +65,7 @@ def fresh_caches(monkeypatch):
     breaker.forget()
     calls.forget_devices()
     rates.forget()
+    known.forget()
     introduction.forget()
     authentication.TokenAuthentication.cache.clear()
     monkeypatch.setattr(doorbell, "_broken_until", float("inf"))

@@ -154,7 +154,7 @@ def _proforma(request: Request, suffix: str) -> HttpResponse:
     data = decode(request, PreviewInput)
     device = selling_device(request, data.device)
     acceptance.check_device(device)
-    basket = read_basket(device.company, data, branch_id=device.branch_id)
+    basket = read_basket(device.company, data, fresh=True)
     invoice = acceptance.new_invoice(device, data, basket, reference=data.reference)
     handed = printing.hand_out_proforma(invoice, acceptance.new_lines(basket), wanted)
     return _answer(handed, wanted, data.reference)

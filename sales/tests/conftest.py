@@ -6,7 +6,7 @@ import pytest
 
 from companies.models import COMPANY_SCOPES, ApiToken
 from devices import calls
-from items import rates
+from items import known, rates
 from outbox import breaker, services
 from sales.acceptance import Accepted, create_sale
 from sales.credit_notes import create_credit_note
@@ -22,6 +22,7 @@ def fresh_caches():
     """What a process remembers must not outlive a test's database."""
     services.forget()
     rates.forget()
+    known.forget()
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ SALES = [(case, {"lines": lines} | more) for case, lines, more, _ in EXAMPLES]
 
 @pytest.mark.parametrize(("_case", "sale"), [*SALES, ("everything at once", FULL)])
 def test_a_preview_promises_what_is_sold(device, accept, _case, sale):
-    basket, problems = acceptance.preview(device, msgspec.convert(sale, PreviewInput))
+    basket, problems, _ = acceptance.preview(device, msgspec.convert(sale, PreviewInput))
     assert basket is not None
     assert not Invoice.objects.exists()
     shown = PreviewOutput(is_valid=True, problems=[], warnings=[])

@@ -67,9 +67,7 @@ EXAMPLES: list[tuple[str, Any, Any, list[str]]] = [
 
 
 def read(device, **sale):
-    return read_basket(
-        device.company, msgspec.convert(sale, SaleContent), branch_id=device.branch_id
-    )
+    return read_basket(device.company, msgspec.convert(sale, SaleContent))
 
 
 def written(amounts):
