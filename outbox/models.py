@@ -111,6 +111,8 @@ class Transmission(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
 
     objects = TransmissionQuerySet.as_manager()
+    # PostgreSQL's version of the row as a claim found it (statements.py); no column.
+    seen = ""
 
     class Meta:
         constraints = [

@@ -19,12 +19,12 @@ from kra.errors import KRAError
 from kra.requests import InvoiceDetailsRequest
 
 from . import statements
-from .delivery import accept
 from .errors import CounterNotProven, LaneBusy
 from .handlers import handler_for
 from .lanes import Lease
 from .models import Lane, Status, Stream, Transmission
 from .services import requeue_conflicts
+from .verdicts import accept
 
 log = logging.getLogger(__name__)
 

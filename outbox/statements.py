@@ -19,21 +19,27 @@ READ_LANE = (
 )
 LOCK_LANE = READ_LANE + " FOR NO KEY UPDATE OF outbox_lane"
 HEAD = (
-    f"SELECT {_ROW_COLUMNS} FROM outbox_transmission"
+    f"SELECT outbox_transmission.xmin::text AS seen, {_ROW_COLUMNS} FROM outbox_transmission"
     f" WHERE lane_id = $1 AND status IN ({_OPEN})"
     " ORDER BY number ASC NULLS LAST, id LIMIT 1"
 )
+# The head as it was when the statement began: the lane may have been waited for since.
+LOCK_LANE_AND_HEAD = f"""
+    WITH lane AS MATERIALIZED ({LOCK_LANE})
+    SELECT * FROM lane LEFT JOIN LATERAL ({HEAD}) AS head ON true
+"""
 STATUS = "SELECT status FROM outbox_transmission WHERE id = $1"
 CLAIM = """
     WITH claimed AS (
         UPDATE outbox_transmission
         SET status = $1, number = $2, body = $3, sha256 = $4, attempts = $5, claimed_at = $6
-        WHERE id = $7
+        WHERE id = $7 AND xmin::text = $8
+        RETURNING id
     )
     INSERT INTO devices_call (
         company_id, device_id, endpoint, transmission, attempt, reference, number, request,
         started_at, answer, outcome, code, reason, request_id
-    ) VALUES ($8, $9, $10, $11, $12, $13, $14, $15, $16, '', '', '', '', $17)
+    ) SELECT $9, $10, $11, id, $5, $12, $2, $13, $14, '', '', '', '', $15 FROM claimed
     RETURNING id
 """
 ACCEPT = """
@@ -59,8 +65,22 @@ def lock_lane(lane_id: int) -> Lane:
     return _lane(LOCK_LANE, lane_id)
 
 
+def lock_lane_and_head(lane_id: int) -> tuple[Lane, Transmission | None]:
+    """The locked lane, and the message that goes, or blocks, next. Somebody may have changed that
+    while the lane was waited for: `save_claim` looks.
+    """
+    (row,) = sql.fetch_all(LOCK_LANE_AND_HEAD, [lane_id])
+    cut = len(_LANE) + 1
+    return _loaded_lane(row[:cut]), _loaded_head(row[cut:])
+
+
 def _lane(text: str, lane_id: int) -> Lane:
-    ((*fields, version),) = sql.fetch_all(text, [lane_id])
+    (row,) = sql.fetch_all(text, [lane_id])
+    return _loaded_lane(row)
+
+
+def _loaded_lane(row: sql.Row) -> Lane:
+    *fields, version = row
     lane = sql.loaded(Lane, _LANE, fields)
     lane.device = device_of(lane.device_id, version)
     return lane
@@ -69,7 +89,16 @@ def _lane(text: str, lane_id: int) -> Lane:
 def head_of(lane_id: int) -> Transmission | None:
     """The message that goes, or blocks, next."""
     rows = sql.fetch_all(HEAD, [lane_id])
-    return sql.loaded(Transmission, _ROW, rows[0]) if rows else None
+    return _loaded_head(rows[0]) if rows else None
+
+
+def _loaded_head(row: sql.Row) -> Transmission | None:
+    seen, *fields = row
+    if seen is None:
+        return None
+    head = sql.loaded(Transmission, _ROW, fields)
+    head.seen = seen
+    return head
 
 
 def is_settled(pk: int) -> bool:
@@ -77,17 +106,22 @@ def is_settled(pk: int) -> bool:
     return status not in OPEN
 
 
-def save_claim(row: Transmission, call: Call) -> None:
-    """Freeze and claim the row and insert its call: one statement, one round trip."""
-    ((call.pk,),) = sql.run(
+def save_claim(row: Transmission, call: Call) -> bool:
+    """Freeze and claim the row and insert its call: one statement, one round trip. False when the
+    row has changed since it was read: then nothing was stored.
+    """
+    stored = sql.run(
         CLAIM,
         [
             row.status, row.number, bytes(row.body or b""), row.sha256, row.attempts,
-            row.claimed_at, row.pk,
-            call.company_id, call.device_id, call.endpoint, call.transmission, call.attempt,
-            call.reference, call.number, call.request, call.started_at, call.request_id,
+            row.claimed_at, row.pk, row.seen,
+            call.company_id, call.device_id, call.endpoint, call.reference, call.request,
+            call.started_at, call.request_id,
         ],
     ).fetchall()  # fmt: skip
+    if stored:
+        ((call.pk,),) = stored
+    return bool(stored)
 
 
 def save_acceptance(row: Transmission, now: datetime, *, numbered: bool) -> bool:

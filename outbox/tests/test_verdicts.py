@@ -16,6 +16,7 @@ from kra.errors import DeviceRefused, KRAError, OutcomeUnknown, Rejected, Unavai
 from outbox import delivery
 from outbox.backoff import backoff
 from outbox.models import Lane, Status, Transmission
+from outbox.verdicts import settle_error
 
 from .conftest import claimed
 from .toy import PAGE, verdicts
@@ -266,7 +267,7 @@ def test_every_class_has_a_next_step(debt, lease, kind):
     row = debt("R-1")
     step = claimed(lease)
 
-    delivery.settle_error(step.row, step.handler, kind("code", "message"))
+    settle_error(step.row, step.handler, kind("code", "message"))
 
     row.refresh_from_db()
     assert row.status != Status.SENDING
