@@ -38,8 +38,8 @@ PADDING = 3.5
 LEAST_NAME = 90.0
 # Of each column so many texts are measured, the longest by their letters.
 MEASURED = 8
-# A table of fewer rows stays on one page.
-SMALL = 18
+# A table of fewer rows stays on one page; but not the first, which would leave its page empty.
+SMALL = 10
 GREY, RED = colors.HexColor("#666666"), colors.HexColor("#b00020")
 
 
@@ -59,8 +59,14 @@ def pdf_bytes(sheet: Sheet) -> bytes:
     size = 7.0 if is_wide else 9.0
     width = page[0] - 2 * MARGIN - FRAME
     story = _head(sheet, width)
-    for table in sheet.tables:
-        story += _table(table, width, size)
+    for place, table in enumerate(sheet.tables):
+        title, drawn = _table(table, width, size)
+        if place and drawn._nrows <= SMALL:
+            story.append(KeepTogether([title, drawn]))
+        else:
+            # The title, the head and some rows together; the rest may go on.
+            story += [CondPageBreak(40 * mm), title, drawn]
+        story.append(Spacer(1, 2 * mm))
     document.build(story, canvasmaker=_numbered(sheet))
     return file.getvalue()
 
@@ -128,7 +134,8 @@ def _head(sheet: Sheet, width: float) -> list[Any]:
     return [*story, facts]
 
 
-def _table(table: Table, width: float, size: float) -> list[Flowable]:
+def _table(table: Table, width: float, size: float) -> tuple[Flowable, LongTable]:
+    """With its title."""
     title = _paragraph(table.title, _style(11, BOLD, spaceBefore=10, spaceAfter=4))
     rows = [
         [_text(column, value) for column, value in zip(table.columns, row, strict=True)]
@@ -145,10 +152,7 @@ def _table(table: Table, width: float, size: float) -> list[Flowable]:
     ]
     drawn = LongTable([head, *body], colWidths=widths, repeatRows=1)
     drawn.setStyle(_lines(table, size))
-    if len(body) < SMALL:
-        return [KeepTogether([title, drawn]), Spacer(1, 2 * mm)]
-    # The title, the head and some rows together; the rest may go on.
-    return [CondPageBreak(40 * mm), title, drawn, Spacer(1, 2 * mm)]
+    return title, drawn
 
 
 def _lines(table: Table, size: float) -> list[tuple[Any, ...]]:
@@ -193,10 +197,13 @@ def _widths(
     where 18 digits stand side by side too often.
     """
     names = [place for place, column in enumerate(columns) if column.label == "Name"]
+    # Of other texts; a till's code may be long too, and then it is broken, not the amounts.
+    most = width / (2 if len(columns) <= WIDE else 7)
     while True:
         asked = [_asked(place, column, rows, size) for place, column in enumerate(columns)]
-        for place in names:
-            asked[place] = min(asked[place], LEAST_NAME)
+        for place, column in enumerate(columns):
+            if column.kind == "text":
+                asked[place] = min(asked[place], LEAST_NAME if place in names else most)
         left = width - sum(asked)
         if left >= 0 or size <= 5:
             break

@@ -53,6 +53,13 @@ def test_codes_and_amounts_stay_in_one_piece(amount):
         assert word in text.split()
 
 
+@pytest.mark.parametrize("count", [1, 9, 10, 30])
+def test_no_first_page_is_left_empty(count):
+    long = " ".join([LONG] * 2)
+
+    assert "SKU-00000" in pages_of(sheet_of([item(n, name=long) for n in range(count)]))[0]
+
+
 def test_a_small_table_is_not_torn_apart_by_a_page():
     count = 40
     tables = [
@@ -65,6 +72,14 @@ def test_a_small_table_is_not_torn_apart_by_a_page():
     for n in range(count):
         (page,) = [page for page in pages if f"Table {n}\n" in page]
         assert page.count(f"row {n}\n") == 6
+
+
+def test_a_long_code_takes_no_room_from_amounts():
+    row = item(1, amount=HUGE)
+    (page,) = pages_of(sheet_of([("X" * 60, *row[1:])]))
+
+    assert page.count(f"{Decimal(HUGE):,.2f}") == 2
+    assert "".join(page.split()).count("X" * 60) == 1
 
 
 def test_what_no_font_has_is_a_question_mark():
