@@ -1,5 +1,6 @@
 """The buyer's page: unguessable, on the merchant's own host, honest about what KRA has signed."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -11,7 +12,7 @@ from rest_framework.request import Request
 from companies.throttling import TokenThrottle
 from core.api import too_many_requests
 
-from .models import Invoice, State
+from .models import Invoice, Kind, State
 from .receipts import html, qr
 from .receipts.printing import copy_label, document_of, note_page_view
 from .receipts.promises import CAPTIONS, Promise, promise_of
@@ -99,13 +100,25 @@ def _about(invoice: Invoice, promise: Promise, language: Language) -> dict[str, 
         "words": WORDS[language],
         "invoice": invoice,
         "seller": invoice.company.trade_name or invoice.company.name,
-        "total": f"KES {invoice.total:,.2f}",
+        "total": _total(invoice, captions),
         "newer": _newer(invoice),
         "code": html.picture(invoice.public_url, title=captions["this_page"])
         if promise.refresh_s
         else "",
         "languages": {"en": "English", "sw": "Kiswahili"},
     }
+
+
+def _total(invoice: Invoice, captions: dict[str, str]) -> str:
+    """What takes a sale back is negative before it is signed, too."""
+    if invoice.kind == Kind.CREDIT_NOTE:
+        return f"{captions['credit_note']}: {_shillings(-invoice.total)}"
+    return f"{captions['total']}: {_shillings(invoice.total)}"
+
+
+def _shillings(amount: Decimal) -> str:
+    # Never torn apart by the end of a line.
+    return f"KES\u00a0{amount:,.2f}"
 
 
 def _paper(invoice: Invoice, language: Language) -> dict[str, Any]:
@@ -121,7 +134,7 @@ def _paper(invoice: Invoice, language: Language) -> dict[str, Any]:
     return {
         "paper": html.paper(document),
         "check": document.qr_url if is_known else None,
-        "credited": [f"{note.receipt} · KES {-note.total:,.2f}" for note in _notes(invoice)],
+        "credited": [f"{note.receipt} · {_shillings(-note.total)}" for note in _notes(invoice)],
     }
 
 

@@ -140,7 +140,7 @@ def test_it_tells_that_a_signed_sale_was_credited(till):
     sign(note)
 
     assert "KRACU0100000001/2" not in before
-    assert "KRACU0100000001/2 · KES -4,320.00" in text_of(page_of(till, sale))
+    assert "KRACU0100000001/2 · KES\u00a0-4,320.00" in text_of(page_of(till, sale))
 
 
 def test_looking_does_not_take_the_original_away(till):
@@ -239,6 +239,28 @@ def test_it_shows_hostile_texts_as_texts(till):
     for text in (pending, signed):
         assert hostile not in text
         assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+
+
+@pytest.mark.parametrize("status", ["queued", "refused", "conflict", "voided", "superseded"])
+def test_a_credit_note_that_waits_is_not_called_a_sale(till, status):
+    make(till, "signed")
+    body = {"device": till.device.serial, "reference": "C-1", "original": "T-1"}
+    note = Invoice.objects.whole().get(pk=till.post("/api/credit-notes/", body).json()["id"])
+    if status in ("voided", "superseded"):
+        Invoice.objects.filter(pk=note.pk).update(state=status)
+    elif status != "queued":
+        settle(note, status)
+    assert till.status(note) == status
+
+    english, kiswahili = (text_of(page_of(till, note, f"?lang={each}")) for each in ("en", "sw"))
+
+    assert "Credit note, total: KES\u00a0-4,320.00" in english
+    assert "Hati ya kurejesha, jumla: KES\u00a0-4,320.00" in kiswahili
+    assert "credit note" in english
+    assert "hati hii ya kurejesha" in kiswahili.lower()
+    for text in (english, kiswahili):
+        assert "SCU INFORMATION" not in text
+        assert not re.search(r"this sale|tax invoice|mauzo haya\b(?! si)|ankara", text)
 
 
 @pytest.mark.parametrize(

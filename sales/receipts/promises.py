@@ -1,8 +1,8 @@
 """What a buyer may know of a sale, and reads behind its promise link, in English and Kiswahili."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sales.models import Invoice
+from sales.models import Invoice, Kind
 
 from .words import Language
 
@@ -113,6 +113,40 @@ PROMISES = {
     "superseded": _CORRECTED,
     "training": _TRAINING,
 }
+# In place of the texts above, where what waits takes a sale back.
+_NOTE_WAITING = {
+    "en": "This credit note is not signed yet. The page refreshes by itself; the credit note "
+    "appears here once KRA has signed it. Keep this address: it stays the same.",
+    "sw": "Hati hii ya kurejesha bado haijasainiwa. Ukurasa hujisasisha wenyewe; hati itaonekana "
+    "hapa KRA ikishaisaini. Hifadhi anwani hii: haibadiliki.",
+}
+NOTE_TEXTS = {
+    "queued": _NOTE_WAITING,
+    "sending": _NOTE_WAITING,
+    "unknown": _NOTE_WAITING,
+    "refused": {
+        "en": "KRA has not accepted this credit note as it was sent. "
+        "The seller has to put it right.",
+        "sw": "KRA haijakubali hati hii ya kurejesha jinsi ilivyotumwa. "
+        "Muuzaji anapaswa kuirekebisha.",
+    },
+    "conflict": {
+        "en": "What KRA holds under this credit note's number is not this credit note. "
+        "The seller is checking it with KRA.",
+        "sw": "Kumbukumbu za KRA kwa nambari ya hati hii ya kurejesha si hati hii. "
+        "Muuzaji anachunguza na KRA.",
+    },
+    "voided": {
+        "en": "The seller has cancelled this credit note. If you expected it, please ask the "
+        "seller.",
+        "sw": "Muuzaji amefuta hati hii ya kurejesha. Ikiwa uliitarajia, tafadhali muulize "
+        "muuzaji.",
+    },
+    "superseded": {
+        "en": "The seller has replaced this credit note by a corrected one.",
+        "sw": "Muuzaji amebadilisha hati hii ya kurejesha kwa iliyosahihishwa.",
+    },
+}
 SIGNERS = {"production": _SIGNED, "sandbox": _BY_SANDBOX, "simulator": _BY_SIMULATOR}
 CAPTIONS = {
     "en": {
@@ -120,12 +154,14 @@ CAPTIONS = {
         "newer": "To the corrected sale",
         "credited": "Credit notes of this receipt, signed:",
         "total": "Total",
+        "credit_note": "Credit note, total",
     },
     "sw": {
         "this_page": "Ukurasa huu, kwa simu yako",
         "newer": "Kwa mauzo yaliyosahihishwa",
         "credited": "Hati za kurejesha za risiti hii, zilizosainiwa:",
         "total": "Jumla",
+        "credit_note": "Hati ya kurejesha, jumla",
     },
 }
 
@@ -135,4 +171,8 @@ def promise_of(invoice: Invoice, language: Language) -> Promise:
     if getattr(invoice, "receipt", None) is not None:
         return SIGNERS[invoice.company.environment][language]
     # "signed" without a receipt: accepted this moment, and still being stored.
-    return PROMISES.get(invoice.status, _WAITING)[language]
+    status = invoice.status if invoice.status in PROMISES else "queued"
+    promise = PROMISES[status][language]
+    if invoice.kind == Kind.CREDIT_NOTE and status in NOTE_TEXTS:
+        return replace(promise, text=NOTE_TEXTS[status][language])
+    return promise

@@ -2,18 +2,22 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
+from core.money import ZERO
 from kra.times import NAIROBI
+from sales.outputs import money
 
 from .day import DayReport, Side, Tally
 from .head import Head
 from .payments import MethodRow, PaymentReport
 from .plu import PluReport
-from .tables import Sheet, Table, moneys, numbers, texts
+from .tables import Column, Sheet, Table, moneys, numbers, texts
 from .vat import VatReport
 
 NAMES = {"plu": "PLU report", "vat": "VAT report", "payments": "Payment methods"}
+SHILLINGS = "Kenya shillings (KES)"
 COUNTED = [*texts(""), *numbers("Count"), *moneys("Amount")]
 PLU = [
     *texts("Code", "KRA code", "Name"), *moneys("Unit price"), *texts("Letter"), *numbers("Rate"),
@@ -56,6 +60,7 @@ def day_sheet(report: DayReport) -> Sheet:
         ("Device", units),
         ("Made by", report.made_by),
         ("Opening deposit", report.opening_deposit),
+        ("Amounts", SHILLINGS),
     ]
     if report.journal_checkpoint:
         facts += [(f"Journal {k}", str(v)) for k, v in report.journal_checkpoint.items()]
@@ -155,7 +160,7 @@ def plu_sheet(report: PluReport) -> Sheet:
     ]  # fmt: skip
     sums = (report.amount, "", report.credited_amount, "", report.unsigned_amount, "")
     rows.append(("Total", *[""] * 6, *sums))
-    return _period_sheet(report.head, [Table("Items", PLU, rows)])
+    return _period_sheet(report.head, [Table("Items", PLU, rows, has_total=True)])
 
 
 def vat_sheet(report: VatReport) -> Sheet:
@@ -166,9 +171,7 @@ def vat_sheet(report: VatReport) -> Sheet:
         )
         for r in report.rows
     ]  # fmt: skip
-    rows.append(
-        ("Total", *[""] * 6, report.output_taxable, report.output_tax, "", report.unsigned_tax)
-    )
+    rows.append(total_row(VAT, rows))
     buyers = [
         (
             b.buyers, b.sales, b.sales_taxable, b.sales_tax, b.credit_notes, b.credit_taxable,
@@ -181,9 +184,9 @@ def vat_sheet(report: VatReport) -> Sheet:
     ]
     purchases.append(("Input tax", "", "", "", "", report.input_tax, ""))
     tables = [
-        Table("Output tax by letter and rate", VAT, rows),
+        Table("Output tax by letter and rate", VAT, rows, has_total=True),
         Table("Output tax by buyer", BUYERS, buyers),
-        Table("Purchases confirmed to KRA", PURCHASES, purchases),
+        Table("Purchases confirmed to KRA", PURCHASES, purchases, has_total=True),
     ]
     return _period_sheet(report.head, tables)
 
@@ -191,12 +194,24 @@ def vat_sheet(report: VatReport) -> Sheet:
 def payment_sheet(report: PaymentReport) -> Sheet:
     rows = [(r.device, *_method(r)) for r in report.rows]
     totals: list[Sequence[Any]] = [_method(r) for r in report.totals]
-    totals.append(("Net", "", "", "", "", report.net, "", "", "", ""))
+    totals.append(total_row(METHODS, totals))
     tables = [
         Table("By device and method", [*texts("Device"), *METHODS], rows),
-        Table("By method", METHODS, totals),
+        Table("By method", METHODS, totals, has_total=True),
     ]
     return _period_sheet(report.head, tables)
+
+
+def total_row(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """The last row: what can be added up is."""
+    return ["Total", *(_sum(column, place, rows) for place, column in enumerate(columns) if place)]
+
+
+def _sum(column: Column, place: int, rows: Sequence[Sequence[Any]]) -> str:
+    if column.kind == "money":
+        return money(sum((Decimal(row[place]) for row in rows), ZERO))
+    is_count = column.kind == "number" and column.label != "Rate"
+    return str(sum(row[place] for row in rows)) if is_count else ""
 
 
 def _method(row: MethodRow) -> Sequence[Any]:
@@ -215,6 +230,7 @@ def _period_sheet(head: Head, tables: list[Table]) -> Sheet:
         ("Branch", head.branch or "all"),
         ("Device", head.device or "all"),
         ("Date and time", moment(head.made_at)),
+        ("Amounts", SHILLINGS),
     ]
     name = f"{head.report}-{head.device or head.branch or head.pin}-{head.first}-{head.last}"
     return Sheet(title, name, facts, tables, _warning(head))

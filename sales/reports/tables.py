@@ -17,6 +17,8 @@ class Table:
     columns: Sequence[Column]
     # Read once, perhaps from a cursor.
     rows: Iterable[Sequence[Any]]
+    # The last row sums up the others.
+    has_total: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@ an order it does not know fails the test. It draws what it read.
 """
 
 from dataclasses import dataclass, field
+from functools import cache
 from io import BytesIO
 
 import pymupdf_fonts
@@ -57,9 +58,13 @@ def _height(part):
     return ROW * part.scale + 6 if isinstance(part, Row) else part.height
 
 
+@cache
+def _font(file, size):
+    return ImageFont.truetype(BytesIO(pymupdf_fonts.myfont(file)), size)
+
+
 def _write(draw, row, y, dots):
-    file = "spacembo" if row.is_bold else "spacemo"
-    font = ImageFont.truetype(BytesIO(pymupdf_fonts.myfont(file)), 17 * row.scale)
+    font = _font("spacembo" if row.is_bold else "spacemo", 17 * row.scale)
     step = COLUMN * row.scale
     x = 20 + ((dots - len(row.text) * step) // 2 if row.align == 1 else 0)
     for place, letter in enumerate(row.text):

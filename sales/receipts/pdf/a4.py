@@ -1,6 +1,6 @@
 """An invoice on A4: the table's head and the notices on each page, totals never torn apart."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -16,11 +16,13 @@ from .pen import (
     LEADING,
     PALE,
     REGULAR,
+    TINT,
     Block,
     Pen,
     fold,
     logo_size,
     new_canvas,
+    shortened,
     width_of,
 )
 
@@ -138,7 +140,7 @@ def _again(document: ReceiptDocument) -> Block:
     number = document.scu.cu_invoice_number if document.scu else document.tis.receipt_number
     what = f"{document.title} {number}"
     room = INNER - width_of(what, SIZE) - GAP
-    name = (fold(document.seller.name, room, SIZE, BOLD) or [""])[0]
+    name = shortened(document.seller.name, room, SIZE, BOLD)
 
     def draw(pen: Pen, y: float) -> None:
         pen.text(LEFT, y, name, SIZE, BOLD)
@@ -185,7 +187,7 @@ class Table:
         words, (quantity, price) = document.words, COLUMNS[document.language]
 
         def draw(pen: Pen, y: float) -> None:
-            pen.box(LEFT, y, INNER, ROW + 4, PALE)
+            pen.box(LEFT, y, INNER, ROW + 4, TINT)
             pen.text(LEFT + NUMBER, y - 2, words.description, SMALL, BOLD)
             pen.right(self.quantity, y - 2, quantity, SMALL, BOLD)
             pen.right(self.price, y - 2, price, SMALL, BOLD)
@@ -255,25 +257,45 @@ def _middle(pen: Pen, y: float, texts: list[Text]) -> None:
 
 
 def _totals(document: ReceiptDocument) -> Block:
+    """The tax table on the left, the sums on the right; both smaller where they would touch."""
     sums = [(each.caption, str(each.amount)) for each in (*document.sums, *document.payments)]
     sums.append((document.words.items, str(document.items_number)))
     taxes = [(f"{row.letter} {row.rate}", str(row.taxable), str(row.tax)) for row in document.taxes]
     taxes.insert(0, ("", "Taxable amount", "Tax"))
-    tax_width = INNER * 0.48
+    size = next((each for each in (SIZE, SMALL) if _room(taxes, sums, each) >= 0), SMALL)
+    names, _, tax = _widths(taxes, size)
+    tax_width = max(INNER * 0.48, sum(_widths(taxes, size)) + 2 * CELL_GAP)
+    taxable_end = LEFT + min(tax_width - tax - CELL_GAP, (names + CELL_GAP + tax_width) / 2)
 
     def draw(pen: Pen, y: float) -> None:
         y -= GAP
         for place, (name, taxable, tax) in enumerate(taxes):
             font = REGULAR if place else BOLD
-            pen.text(LEFT, y - place * ROW, name, SIZE, font)
-            pen.right(LEFT + 38 + (tax_width - 38) / 2, y - place * ROW, taxable, SIZE, font)
-            pen.right(LEFT + tax_width, y - place * ROW, tax, SIZE, font)
+            pen.text(LEFT, y - place * ROW, name, size, font)
+            pen.right(taxable_end, y - place * ROW, taxable, size, font)
+            pen.right(LEFT + tax_width, y - place * ROW, tax, size, font)
         for place, (caption, amount) in enumerate(sums):
             font = BOLD if caption == "TOTAL" else REGULAR
-            pen.text(LEFT + tax_width + 24, y - place * ROW, caption, SIZE, font)
-            pen.right(RIGHT - 3, y - place * ROW, amount, SIZE, font)
+            pen.text(LEFT + tax_width + BETWEEN, y - place * ROW, caption, size, font)
+            pen.right(RIGHT - 3, y - place * ROW, amount, size, font)
 
     return Block(max(len(sums), len(taxes)) * ROW + 2 * GAP, draw)
+
+
+CELL_GAP, BETWEEN = 10.0, 24.0
+
+
+def _widths(rows: Sequence[Sequence[str]], size: float) -> list[float]:
+    """Of the columns, were all of it bold."""
+    columns = zip(*rows, strict=True)
+    return [max(width_of(text, size, BOLD) for text in column) for column in columns]
+
+
+def _room(taxes: Sequence[Sequence[str]], sums: Sequence[Sequence[str]], size: float) -> float:
+    """What two tables side by side leave of the paper's width; negative: they do not fit."""
+    needed: float = sum(_widths(taxes, size)) + sum(_widths(sums, size))
+    left: float = INNER - 3 - needed - 3 * CELL_GAP - BETWEEN
+    return left
 
 
 def _signed(document: ReceiptDocument) -> Block:
@@ -295,8 +317,8 @@ def _unit(document: ReceiptDocument) -> Iterator[Text]:
     scu, tis = document.scu, document.tis
     if scu:
         yield "SCU INFORMATION", SIZE, BOLD
+        yield f"Date: {scu.date}   Time: {scu.time}", SIZE, REGULAR
         for text in (
-            f"Date: {scu.date}   Time: {scu.time}",
             f"SCU ID: {scu.scu_id}",
             f"CU INVOICE NUMBER: {scu.cu_invoice_number}",
             f"Receipt: {scu.counters}",
@@ -313,7 +335,9 @@ def _unit(document: ReceiptDocument) -> Iterator[Text]:
 
 
 def _foot(pen: Pen, document: ReceiptDocument, page: str) -> None:
+    pin = f", PIN {document.seller.pin}"
+    room = INNER - width_of(pin, SMALL) - width_of(page, SMALL) - 2 * GAP
     pen.shade(GREY)
-    pen.text(LEFT, BOTTOM - 14, f"{document.seller.name[:60]}, PIN {document.seller.pin}", SMALL)
+    pen.text(LEFT, BOTTOM - 14, f"{shortened(document.seller.name, room, SMALL)}{pin}", SMALL)
     pen.right(RIGHT, BOTTOM - 14, page, SMALL)
     pen.shade(BLACK)

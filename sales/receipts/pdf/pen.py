@@ -18,7 +18,8 @@ FILES = {REGULAR: "notos", BOLD: "notosbo"}
 LEADING = 1.3
 # Where letters stand within their line, as a part of the size.
 ASCENT = 1.0
-BLACK, GREY, PALE = 0.0, 0.35, 0.86
+BLACK, GREY, PALE, WHITE = 0.0, 0.35, 0.86, 1.0
+TINT = 0.12
 
 
 @lru_cache(maxsize=1)
@@ -67,6 +68,15 @@ def _pieces(word: str, width: float, size: float, font: str) -> Iterator[str]:
     yield word
 
 
+def shortened(text: str, width: float, size: float, font: str = REGULAR) -> str:
+    """On one line, for places that only remind of what is said in full elsewhere."""
+    if width_of(text, size, font) <= width:
+        return text
+    while text and width_of(f"{text}…", size, font) > width:
+        text = text[:-1].rstrip()
+    return f"{text}…"
+
+
 class Pen:
     """A canvas whose y is the top of what is drawn."""
 
@@ -91,18 +101,24 @@ class Pen:
     def shade(self, grey: float) -> None:
         self.canvas.setFillGray(grey)
 
-    def box(self, x: float, y: float, width: float, height: float, grey: float) -> None:
-        self.shade(grey)
+    def box(self, x: float, y: float, width: float, height: float, alpha: float) -> None:
+        """A tint: a watermark below it can still be read."""
+        self.canvas.setFillAlpha(alpha)
         self.canvas.rect(x, y - height, width, height, stroke=0, fill=1)
-        self.shade(BLACK)
+        self.canvas.setFillAlpha(1)
 
     def picture(self, x: float, y: float, png: bytes, width: float, height: float) -> None:
         self.canvas.drawImage(ImageReader(BytesIO(png)), x, y - height, width, height)
 
     def qr(self, x: float, y: float, text: str, side: float) -> None:
-        """Drawn as rectangles, with its white border within the side: sharp at any size."""
+        """Drawn as rectangles, with its white border within the side: sharp at any size, and on
+        white, whatever watermark runs below it.
+        """
         rows = [bytes(row) for row in qr.code(text).matrix_iter(border=qr.BORDER)]
         module = side / len(rows)
+        self.shade(WHITE)
+        self.canvas.rect(x, y - side, side, side, stroke=0, fill=1)
+        self.shade(BLACK)
         path = self.canvas.beginPath()
         for number, row in enumerate(rows, start=1):
             for start, length in _runs(row):

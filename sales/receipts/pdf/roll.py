@@ -38,8 +38,9 @@ class Roll:
     def line(self, text: str, *, size: float = 0, font: str = REGULAR) -> Iterator[Block]:
         """From the left, folded."""
         size = size or self.size
-        for part in fold(text, self.printed, size, font):
-            yield Block(size * LEADING, _writer(Pen.text, self.left, part, size, font))
+        indent = width_of(" " * (len(text) - len(text.lstrip())), size, font)
+        for part in fold(text, self.printed - indent, size, font):
+            yield Block(size * LEADING, _writer(Pen.text, self.left + indent, part, size, font))
 
     def centred(self, text: str, *, size: float = 0, font: str = REGULAR) -> Iterator[Block]:
         size = size or self.size
