@@ -22,20 +22,21 @@ from .queries import due_lanes
 log = logging.getLogger(__name__)
 
 
-# A fresh sale waits about so long for a thread while long backlogs hold all of them.
-LOOK_EVERY_S = 0.5
+# So often one lane of a process looks whether a fresh sale waits for a thread.
+LOOK_EVERY_S = 0.1
+# And so long after one has left for a waiting ring in Redis, no other leaves for it.
+MAKE_WAY_EVERY_S = 0.5
 
 
 class Turn:
     """A lane's time on a thread: a slice, longer while nobody waits, shorter for a fresh sale."""
 
-    # When a lane of this process last made way for a task that the process had taken.
-    _made_way_at = 0.0
+    # The process's next look: the lane whose message ends then looks for all, and leaves at once.
+    _looks_at = 0.0
 
     def __init__(self) -> None:
         self.makes_way = False
         self._slice_ends = time.monotonic() + settings.OUTBOX_SLICE_SECONDS
-        self._looks_at = time.monotonic() + LOOK_EVERY_S
 
     def is_over(self) -> bool:
         now = time.monotonic()
@@ -43,20 +44,17 @@ class Turn:
             self._slice_ends = now + settings.OUTBOX_SLICE_SECONDS
             every_s = settings.OUTBOX_SLICE_SECONDS
             self.makes_way = doorbell.makes_way(doorbell.QUEUES, every_s=every_s)
-        elif now >= self._looks_at:
-            self._looks_at = now + LOOK_EVERY_S
+        elif now >= Turn._looks_at:
+            Turn._looks_at = now + LOOK_EVERY_S
             fresh = doorbell.QUEUES[:1]
-            self.makes_way = self._is_wanted(now) or doorbell.makes_way(fresh, every_s=LOOK_EVERY_S)
+            self.makes_way = self._is_wanted() or doorbell.makes_way(
+                fresh, every_s=MAKE_WAY_EVERY_S
+            )
         return self.makes_way or is_stopping()
 
-    @classmethod
-    def _is_wanted(cls, now: float) -> bool:
+    def _is_wanted(self) -> bool:
         """Celery may take one task more than it has threads, and nobody sees it in Redis then."""
-        waits = len(state.reserved_requests) > len(state.active_requests)
-        if not waits or now < cls._made_way_at + LOOK_EVERY_S:
-            return False
-        cls._made_way_at = now
-        return True
+        return len(state.reserved_requests) > len(state.active_requests)
 
 
 @shared_task

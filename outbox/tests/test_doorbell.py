@@ -20,7 +20,7 @@ from outbox import delivery, doorbell
 from outbox.doorbell import BACKLOG, FRESH, answered, ring
 from outbox.models import Breaker, Lane, Transmission
 from outbox.services import enqueue, enqueue_many, owe
-from outbox.tasks import drain_lane, sweep
+from outbox.tasks import Turn, drain_lane, sweep
 
 pytestmark = pytest.mark.django_db
 
@@ -286,7 +286,7 @@ def test_a_worker_whose_slice_is_over_goes_behind_those_who_wait(
 
 
 def test_a_long_backlog_makes_way_for_a_fresh_sale(lane, debt, bell, kra, monkeypatch):
-    monkeypatch.setattr("outbox.tasks.LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(Turn, "_looks_at", 0.0)
     fresh = doorbell.QUEUES[:1]
     monkeypatch.setattr(doorbell, "makes_way", lambda queues, every_s: queues == fresh)
     debt("R-1"), debt("R-2")
@@ -299,7 +299,7 @@ def test_a_long_backlog_makes_way_for_a_fresh_sale(lane, debt, bell, kra, monkey
 
 
 def test_it_makes_way_for_a_task_that_its_worker_has_taken(lane, debt, bell, kra, monkeypatch):
-    monkeypatch.setattr("outbox.tasks.LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(Turn, "_looks_at", 0.0)
     monkeypatch.setattr("celery.worker.state.reserved_requests", {"ours", "another"})
     monkeypatch.setattr("celery.worker.state.active_requests", {"ours"})
     debt("R-1"), debt("R-2")
@@ -309,6 +309,14 @@ def test_it_makes_way_for_a_task_that_its_worker_has_taken(lane, debt, bell, kra
 
     assert kra.asked == ["sales_save"]
     assert bell.rings == [(lane.pk, BACKLOG)]
+
+
+def test_one_lane_of_a_process_looks_for_all_and_leaves(bell, monkeypatch):
+    monkeypatch.setattr(Turn, "_looks_at", 0.0)
+    monkeypatch.setattr(doorbell, "makes_way", lambda queues, every_s: True)
+    turns = [Turn() for _ in range(10)]
+
+    assert [turn.is_over() for turn in turns] == [True] + 9 * [False]
 
 
 def test_a_worker_that_was_asked_to_leave_hands_its_lane_on(lane, debt, bell, kra, monkeypatch):
