@@ -23,10 +23,14 @@ ALLOWED = {
     *("celery.action", "celery.state", "celery.task_name", "messaging.message.id"),
 }
 
+# Those of its own variables that somebody set go first. Three seconds: a process that is asked to
+# go tries twice or three times, and a collector that is away must not hold it up.
+DEFAULTS = {"OTEL_SERVICE_NAME": "etims-integration", "OTEL_EXPORTER_OTLP_TIMEOUT": "3"}
+
 
 def start() -> None:
-    # Read from OTEL_SERVICE_NAME when somebody set it.
-    os.environ.setdefault("OTEL_SERVICE_NAME", "etims-integration")
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
     provider = TracerProvider(resource=Resource.create())
     # It waits and sends in a thread of its own, and drops what nobody takes.
     sender: Any = Sender(OTLPSpanExporter())
