@@ -1,8 +1,10 @@
 """Both sides of a doubt, field by field: what we hold and what KRA holds."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.utils import timezone
 from msgspec import Struct
 
 from devices.models import Call
@@ -74,6 +76,8 @@ def _said(value: Any) -> str:
         return "none"
     if isinstance(value, Decimal):
         return f"{value:,.2f}"
+    if isinstance(value, datetime):
+        return f"{timezone.localtime(value):%d/%m/%Y %H:%M:%S}"
     if isinstance(value, list):
         return "; ".join(", ".join(_said(part) for part in line) for line in value)
     return str(value)
