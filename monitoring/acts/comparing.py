@@ -21,7 +21,8 @@ class Compared(Struct, frozen=True):
     field: str
     ours: str
     kra: str
-    is_equal: bool
+    # None: only one side knows it.
+    is_equal: bool | None
 
     @classmethod
     def of(cls, field: str, ours: Any, kra: Any) -> "Compared":
@@ -42,7 +43,7 @@ def of_difference(case: Difference) -> list[Compared]:
     ]
     reference = waiting.reference if waiting is not None else "none waits here"
     return [Compared.of("number", case.number, case.number), *rows,
-            Compared.of("our reference", reference, reference)]  # fmt: skip
+            Compared("our reference", reference, "-", None)]  # fmt: skip
 
 
 def of_invoice(invoice: Invoice) -> list[Compared]:

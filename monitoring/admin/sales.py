@@ -34,7 +34,7 @@ class InvoiceAdmin(ReadOnlyAdmin):
     related = ("company", "branch", "device", "transmission", "original", "receipt")
     inlines = (LineInline,)
     list_display = (
-        *("reference", "kind", "company", "device", "sold_at", "total", "status_word", "number"),
+        *("reference", "status_word", "kind", "company", "device", "sold_at", "total", "number"),
         *("cause", "next_step"),
     )
     list_filter = ("kind", "transmission__status", "state", "is_training", "sold_at")
