@@ -16,7 +16,6 @@ import pytest
 import urllib3
 from django.conf import settings
 from django.db import connection
-from django.db.backends.signals import connection_created
 
 from local.paths import ROOT
 from local.ports import free_port
@@ -110,7 +109,7 @@ def broken(table):
 
 
 def spans_of(receiver):
-    """As a collector reads them: (service, name, attributes)."""
+    """As a collector reads them, each with its service."""
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
     for _, body in list(receiver.requests):
@@ -122,7 +121,7 @@ def spans_of(receiver):
             )
             for scope in resource.scope_spans:
                 for span in scope.spans:
-                    yield service, span.name, {one.key: one.value for one in span.attributes}
+                    yield service, span
 
 
 def events_of(receiver):
@@ -168,9 +167,13 @@ def test_spans_and_errors_arrive_and_nothing_private_with_them(shop, watchers):
                 lambda: TASK in doors_of(watchers.sentry), 60, lambda: house.log("worker")
             )
     spans = list(spans_of(watchers.otlp))
-    assert {service for service, _, _ in spans} == {"etims-integration"}
-    names = {name for _, name, _ in spans}
-    assert {"POST api/sales/", "run/outbox.tasks.drain_lane"} <= names
+    assert {service for service, _ in spans} == {"etims-integration"}
+    # The sale and the task that it woke are one trace.
+    (sales, tasks) = (
+        {span.trace_id for _, span in spans if span.name == name}
+        for name in ("POST api/sales/", f"run/{TASK}")
+    )
+    assert sales & tasks
     found = {event.get("transaction"): event for event in events_of(watchers.sentry)}
     assert found["/api/sales/"]["tags"] == {"request_id": "till-request-7", "method": "POST"}
     raised = found[TASK]["exception"]["values"][0]
@@ -240,17 +243,16 @@ def test_nothing_is_imported_unasked():
 
 @needs_packages
 def test_a_variable_alone_starts_only_its_own(shop, watchers):
-    with web_of(shop, **asked(watchers.otlp.port, watchers.sentry.port) | {"SENTRY_DSN": ""}) as (
-        _,
-        ask,
-    ):
+    environment = asked(watchers.otlp.port, watchers.sentry.port) | {"SENTRY_DSN": ""}
+    with web_of(shop, **environment) as (_, ask):
         with broken("sales_invoice"):
             assert ask("R-1").status == 500
         stack.wait_until(lambda: watchers.otlp.requests, 20)
     assert watchers.sentry.requests == []
     # The span says that it failed, and of what kind the error was; not its words.
-    statuses = [at for _, name, at in spans_of(watchers.otlp) if name == "POST api/sales/"]
-    assert [at["http.status_code"].int_value for at in statuses] == [500]
+    sales = [span for _, span in spans_of(watchers.otlp) if span.name == "POST api/sales/"]
+    noted = [{one.key: one.value.int_value for one in span.attributes} for span in sales]
+    assert [each["http.status_code"] for each in noted] == [500]
     said = "".join(texts_of([watchers.otlp]))
     assert [name for name, secret in secrets_of(shop).items() if secret in said] == []
 

@@ -141,10 +141,17 @@ def test_two_people_set_a_counter(enter, alpha):
     inbox = enter("ben").get("/admin/monitoring/actionrequest/?state=waiting").content.decode()
     assert f"{request.pk}/decide/" in inbox
     assert "waiting for your decision" in enter("ben").get("/admin/").content.decode()
-    assert "12" in enter("ben").get(decide).content.decode()
+    # Who asked finds no button that could not work; who may decide does.
+    assert 'value="approve"' not in enter("asha").get(decide).content.decode()
+    assert "somebody else to decide" in enter("asha").get(decide).content.decode()
+    page = enter("ben").get(decide).content.decode()
+    assert "12" in page
+    assert 'value="approve"' in page
     # KRA cannot be asked here: it fails, says so, and changes nothing.
     failed = enter("ben").post(decide, {"decision": "approve"})
     assert failed.status_code == 409
+    assert 'value="approve"' not in failed.content.decode()
+    assert "It is failed." in failed.content.decode()
     request.refresh_from_db()
     alpha.lane.refresh_from_db()
     assert (request.state, alpha.lane.last_number) == ("failed", 0)
@@ -198,6 +205,9 @@ def test_a_conflict_shows_both_sides(enter, alpha, sell):
     assert "KRA holds another document" in text
     assert "Both sides" in text
     assert "4,000.00" in text
+    # In Nairobi's time, like all other times on the page.
+    assert f"{timezone.localtime(sale.sold_at):%d/%m/%Y %H:%M:%S}" in text
+    assert f"/admin/outbox/lane/{row.lane_id}/change/" in text
     rows = re.findall(r"<tr( class=\"etims-differs\")?>\s*<th scope=\"row\">([^<]+)", text)
     differing = {name for is_marked, name in rows if is_marked}
     # KRA writes 160 for our 160.00: that is no difference.
