@@ -1,7 +1,7 @@
 """Unexpected errors to Sentry: where in the code, at which door, under which request id.
 
 What may leave is listed here; everything else stays. An error's own words stay too: they hold what
-somebody sent ("invalid literal …", "Key (pin)=(…)"). The log line with the same request id has them.
+somebody sent ("invalid literal …", "Key (pin)=(…)"). The log has them, under the same request id.
 """
 
 import os
