@@ -65,7 +65,7 @@ def counters(cursor: Any) -> dict[str, Any]:
 def chain_heads(cursor: Any) -> dict[str, Any]:
     """How long each device's journal is, and the hash that stands for all of it."""
     cursor.execute(HEADS)
-    found = {}
+    found: dict[str, Any] = {}
     for name, head, last in cursor.fetchall():
         found |= {f"chain head {name}": head, f"last entry {name}": last}
     return found

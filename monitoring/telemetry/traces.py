@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Status
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+INSTRUMENTORS: tuple[Any, ...] = (DjangoInstrumentor, CeleryInstrumentor)
 ALLOWED = {
     *("http.method", "http.request.method", "http.route", "http.status_code"),
     *("http.response.status_code", "error.type", "exception.type"),
@@ -38,8 +39,8 @@ def start() -> None:
     trace.set_tracer_provider(provider)
     # A caller's "baggage" is not carried on: nobody knows what is in it.
     propagate.set_global_textmap(TraceContextTextMapPropagator())
-    DjangoInstrumentor().instrument()
-    CeleryInstrumentor().instrument()
+    for instrumentor in INSTRUMENTORS:
+        instrumentor().instrument()
 
 
 class Sender:
