@@ -104,6 +104,10 @@ def test_it_names_what_differs(till, tmp_path):
     manifest, differences = restoring.rehearse(file, programs.own_url(), PASSPHRASE)
     assert differences == []
 
+    # A copy from before chain heads were noted is compared by the rest.
+    newer = manifest.facts | {"chain head A1 dvc": "1 abc", "last entry A1 dvc": "1 abc"}
+    assert restoring.compare(manifest, newer) == []
+
     found = manifest.facts | {"rows of sales_invoice": "7"}
     assert restoring.compare(manifest, found) == ["rows of sales_invoice: 0 in the copy, 7 here"]
 
