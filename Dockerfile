@@ -2,10 +2,16 @@
 
 FROM python:3.12-slim-trixie AS wheels
 WORKDIR /build
-COPY requirements.txt requirements-simulator.txt ./
+COPY requirements.txt requirements-simulator.txt requirements-telemetry.txt ./
 # Every download is compared with its pinned hash; the next stages install these files only.
 RUN pip wheel --no-cache-dir --require-hashes --wheel-dir /wheels/app --requirement requirements.txt \
  && pip wheel --no-cache-dir --require-hashes --wheel-dir /wheels/simulator --requirement requirements-simulator.txt
+# --build-arg TELEMETRY=true: what SENTRY_DSN and OTEL_EXPORTER_OTLP_ENDPOINT need (docs/metrics.md).
+ARG TELEMETRY=false
+RUN if [ "$TELEMETRY" = true ]; then \
+        pip wheel --no-cache-dir --require-hashes --wheel-dir /wheels/app \
+            --requirement requirements.txt --requirement requirements-telemetry.txt; \
+    fi
 
 FROM python:3.12-slim-trixie AS app
 ENV PYTHONUNBUFFERED=1 \

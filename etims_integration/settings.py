@@ -385,6 +385,7 @@ ADMIN_TWO_FACTOR = env.bool("ADMIN_TWO_FACTOR", default=True)
 ADMIN_REQUEST_HOURS = env.float("ADMIN_REQUEST_HOURS", default=24.0)
 LANGUAGE_CODE = "en"
 USE_I18N = True
+FORMAT_MODULE_PATH = ["core.formats"]
 USE_TZ = True
 TIME_ZONE = "Africa/Nairobi"
 

@@ -33,6 +33,7 @@ WEBHOOK_CA_FILE = env.str("WEBHOOK_CA_FILE", default="")
 BACKUP_FACTS = [
     "monitoring.backups.facts.rows_per_table",
     "monitoring.backups.facts.counters",
+    "monitoring.backups.facts.chain_heads",
 ]
 BACKUP_PASSPHRASE = env.str("BACKUP_PASSPHRASE", default="")
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from local.console import say
 from local.paths import ROOT
 
-PINNED = ("requirements.txt", "requirements-simulator.txt")
+PINNED = ("requirements.txt", "requirements-simulator.txt", "requirements-telemetry.txt")
 NO_NETWORK = (
     "ConnectionError",
     "Connection refused",

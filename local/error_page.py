@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PAGE = ROOT / "docs/errors.md"
 WORDS = Path(__file__).parent / "error_words.json"
 APPS = ("core", "companies", "devices", "outbox", "items", "sales", "purchases", "monitoring")
-ASIDE = {"tests", "migrations", "management"}
+ASIDE = {"tests", "migrations", "management", "telemetry"}
 
 INTRO = """\
 <!-- Written by python -m local.error_page --write. Change the code, or local/error_words.json. -->

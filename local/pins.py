@@ -19,6 +19,8 @@ SOURCES = {
     "requirements.txt": ("pyproject.toml",),
     "requirements-dev.txt": ("pyproject.toml", "--group", "dev"),
     "requirements-simulator.txt": ("--group", "simulator"),
+    # Goes into the same environment as requirements.txt: where both name a package, one version.
+    "requirements-telemetry.txt": ("--group", "telemetry", "--constraint", "requirements.txt"),
     "requirements-docs.txt": ("--group", "docs"),
 }
 OPTIONS = (

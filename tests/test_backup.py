@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from io import StringIO
 from uuid import uuid4
@@ -16,6 +17,9 @@ from core.sealing import CHUNK, NotOpened, seal, unseal
 from devices.models import Device, SigningKey
 from devices.services import generate_keys
 from monitoring.backups import dumping, programs, restoring
+from monitoring.backups.facts import facts_of
+from monitoring.journal import follower
+from monitoring.models import JournalEntry
 
 PASSPHRASE = "correct horse battery"
 
@@ -74,7 +78,10 @@ def test_the_drill(shop, tmp_path):
         assert ask(url, "SELECT state, state_before FROM devices_device") == [
             ("restored", "active")
         ]
+        calls = ask(url, "SELECT count(*) FROM devices_call")
         silent = manage(url, shop, "drain", "--device", shop.device.serial)
+        # Not even a question goes out: nothing at all was sent.
+        assert ask(url, "SELECT count(*) FROM devices_call") == calls
         assert len(shop.ledger()) == 3, silent.stdout
         assert ask(url, "SELECT status FROM outbox_transmission WHERE reference = 'T-2'"
                    " AND kind = 'sale'") == [("queued",)]  # fmt: skip
@@ -97,8 +104,47 @@ def test_it_names_what_differs(till, tmp_path):
     manifest, differences = restoring.rehearse(file, programs.own_url(), PASSPHRASE)
     assert differences == []
 
+    # A copy from before chain heads were noted is compared by the rest.
+    newer = manifest.facts | {"chain head A1 dvc": "1 abc", "last entry A1 dvc": "1 abc"}
+    assert restoring.compare(manifest, newer) == []
+
     found = manifest.facts | {"rows of sales_invoice": "7"}
     assert restoring.compare(manifest, found) == ["rows of sales_invoice: 0 in the copy, 7 here"]
+
+
+HARM = {
+    "rows of sales_receipt": "DELETE FROM sales_receipt WHERE number = 2",
+    "signed {}": "UPDATE sales_receipt SET number = 9 WHERE number = 2",
+    "counter {} fiscal": "UPDATE outbox_lane SET last_number = last_number + 1"
+    " WHERE stream = 'fiscal'",
+    "chain head {}": "UPDATE monitoring_journalhead SET hash = 'another'",
+    "last entry {}": "UPDATE monitoring_journalentry SET hash = 'another'",
+}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("fact", HARM)
+def test_a_count_a_counter_or_a_chain_that_differs_is_named(shop, tmp_path, fact):
+    """Changed in the other database after it was filled: what a bad restore would leave."""
+    file = tmp_path / "copy.etims"
+    for number in (1, 2):
+        shop.sell(f"T-{number}")
+    shop.deliver()
+    follower.follow(until=time.monotonic() + 30)
+    assert JournalEntry.objects.count() > 2
+    run("backup", str(file))
+
+    with empty_database() as url:
+        manifest, differences = restoring.restore(file, url, PASSPHRASE)
+        assert differences == []
+        with psycopg.connect(url) as there:
+            for table in ("sales_receipt", "monitoring_journalentry"):
+                # Only the owner can: they would refuse.
+                there.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER".encode())
+            there.execute(HARM[fact].encode())
+            found = facts_of(there.cursor())
+            named = [one.partition(": ")[0] for one in restoring.compare(manifest, found)]
+    assert fact.format(f"{shop.pin} {shop.device.serial}") in named
 
 
 @pytest.mark.django_db(transaction=True)
@@ -106,7 +152,8 @@ def test_a_damaged_copy_leaves_nothing(till, tmp_path):
     file = tmp_path / "copy.etims"
     run("backup", str(file))
     whole = file.read_bytes()
-    assert b"CREATE TABLE" not in whole
+    # Encrypted: neither what PostgreSQL writes in clear nor a word of the rows.
+    assert not [word for word in (b"CREATE TABLE", b"PGDMP", b"sales_invoice") if word in whole]
     bad = tmp_path / "bad.etims"
     bad.write_bytes(whole[:-1000])
 

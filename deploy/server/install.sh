@@ -124,6 +124,10 @@ lay_release() {
     python3 -m venv "$release/.venv"
     "$release/.venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
         --requirement "$release/requirements.txt"
+    if [[ -f $env_file ]] && grep -Eq '^(SENTRY_DSN|OTEL_EXPORTER_OTLP_ENDPOINT)=.' "$env_file"; then
+        "$release/.venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
+            --requirement "$release/requirements.txt" --requirement "$release/requirements-telemetry.txt"
+    fi
     "$release/.venv/bin/python" -m compileall -q "$release" -x '/\.venv/' || true
     in_release collectstatic --noinput --verbosity=0
     chown -R root:root "$release"

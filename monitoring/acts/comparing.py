@@ -1,8 +1,10 @@
 """Both sides of a doubt, field by field: what we hold and what KRA holds."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.utils import timezone
 from msgspec import Struct
 
 from devices.models import Call
@@ -19,7 +21,8 @@ class Compared(Struct, frozen=True):
     field: str
     ours: str
     kra: str
-    is_equal: bool
+    # None: only one side knows it.
+    is_equal: bool | None
 
     @classmethod
     def of(cls, field: str, ours: Any, kra: Any) -> "Compared":
@@ -40,7 +43,7 @@ def of_difference(case: Difference) -> list[Compared]:
     ]
     reference = waiting.reference if waiting is not None else "none waits here"
     return [Compared.of("number", case.number, case.number), *rows,
-            Compared.of("our reference", reference, reference)]  # fmt: skip
+            Compared("our reference", reference, "-", None)]  # fmt: skip
 
 
 def of_invoice(invoice: Invoice) -> list[Compared]:
@@ -74,6 +77,8 @@ def _said(value: Any) -> str:
         return "none"
     if isinstance(value, Decimal):
         return f"{value:,.2f}"
+    if isinstance(value, datetime):
+        return f"{timezone.localtime(value):%d/%m/%Y %H:%M:%S}"
     if isinstance(value, list):
         return "; ".join(", ".join(_said(part) for part in line) for line in value)
     return str(value)

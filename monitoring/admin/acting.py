@@ -60,6 +60,10 @@ class Acting:
         """Both sides, where they disagree."""
         return []
 
+    def ways(self, request: HttpRequest, obj: Any) -> list[tuple[str, str]]:
+        """Other pages on which its trouble is settled: a label and an address each."""
+        return []
+
     def get_urls(self) -> list[Any]:
         own = path(
             "<path:object_id>/act/<slug:name>/",
@@ -91,6 +95,7 @@ class Acting:
                     (act, self._address("act", obj.pk, act.name), act.needs_second(obj))
                     for act in self.open_acts(request, obj)
                 ],
+                "ways": self.ways(request, obj),
                 "events": self.events(request, obj),
             }
         return super().change_view(request, object_id, form_url, context)  # type: ignore[misc, no-any-return]

@@ -11,9 +11,9 @@ from .read_only import ReadOnlyAdmin, cause_of, next_step_of, readable
 
 State = Device.State
 NEXT_STEPS: dict[str, str] = {
-    State.REGISTERED: "Initialise it: POST /api/device/init/.",
+    State.REGISTERED: "Initialise it: POST /api/device/init/ (docs/go-live.md).",
     State.INITIALISING: "Wait for KRA's answer. If none came, read the call and KRA's advice.",
-    State.SUSPENDED: "Resume it: POST /api/device/…/resume/. Until then its sales wait.",
+    State.SUSPENDED: "Its sales wait. Resume it on its page, or by POST /api/device/…/resume/.",
     State.RESTORED: "Check its counter with KRA: manage.py resume_restored SERIAL.",
     State.REFUSED: "Read the reason, settle it with KRA, then resume the device.",
 }

@@ -130,7 +130,12 @@ class ActionRequestAdmin(ReadOnlyAdmin):
         compared: list[Compared] = []
         if act is not None and act.compare is not None and target is not None:
             compared = act.compare(target)
+        state = services.state_of(asked)
         context = {
+            "is_open": state == State.REQUESTED,
+            "may_decide": services.may_decide(request.user, asked),
+            "state": state,
+            "next_step": NEXT_STEPS.get(state, ""),
             **self.admin_site.each_context(request),
             "title": f"Decide: {asked}",
             "opts": self.model._meta,

@@ -3,16 +3,21 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
+from unfold.decorators import display
 
 from monitoring.acts import comparing
 from monitoring.acts.comparing import Compared
-from outbox.models import Status
+from outbox.models import Lane, Status
 from sales.models import Invoice, InvoiceLine, Receipt
 from sales.reports.facts import BY_LETTER
 
 from .acting import Trouble, trouble_of
 from .read_only import ReadOnlyAdmin, ReadOnlyInline
+
+# What waits by itself has none; what waits for a person stands out.
+COLOURS = {"signed": "success", "refused": "danger", "conflict": "danger", "unknown": "warning"}
 
 
 class LineInline(ReadOnlyInline):
@@ -29,7 +34,7 @@ class InvoiceAdmin(ReadOnlyAdmin):
     related = ("company", "branch", "device", "transmission", "original", "receipt")
     inlines = (LineInline,)
     list_display = (
-        *("reference", "kind", "company", "device", "sold_at", "total", "status_word", "number"),
+        *("reference", "status_word", "kind", "company", "device", "sold_at", "total", "number"),
         *("cause", "next_step"),
     )
     list_filter = ("kind", "transmission__status", "state", "is_training", "sold_at")
@@ -58,7 +63,15 @@ class InvoiceAdmin(ReadOnlyAdmin):
     def compared(self, invoice: Any) -> list[Compared]:
         return comparing.of_invoice(invoice) if invoice.status == "conflict" else []
 
-    @admin.display(description="status", ordering="transmission__status")
+    def ways(self, request: HttpRequest, invoice: Any) -> list[tuple[str, str]]:
+        """A conflict is settled at its lane: that is where the counter is set right."""
+        lanes = self.admin_site._registry[Lane]
+        if invoice.status != "conflict" or not lanes.has_view_permission(request):
+            return []
+        lane = reverse("admin:outbox_lane_change", args=[invoice.transmission.lane_id])
+        return [("The lane and its counter", lane)]
+
+    @display(description="status", ordering="transmission__status", label=COLOURS)
     def status_word(self, invoice: Invoice) -> str:
         return invoice.status
 

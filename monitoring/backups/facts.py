@@ -24,6 +24,18 @@ LAST_SIGNED = """
     GROUP BY 1 ORDER BY 1
 """
 
+# Where each chain says that it ends, and where it does.
+HEADS = """
+    SELECT c.pin || ' ' || d.serial, h.sequence || ' ' || h.hash,
+        coalesce(last.sequence || ' ' || last.hash, 'none')
+    FROM monitoring_journalhead h JOIN devices_device d ON d.id = h.device_id
+    JOIN companies_company c ON c.id = d.company_id
+    LEFT JOIN LATERAL (
+        SELECT sequence, hash FROM monitoring_journalentry e WHERE e.device_id = h.device_id
+        ORDER BY sequence DESC LIMIT 1
+    ) last ON true ORDER BY 1
+"""
+
 
 def facts_of(cursor: Any) -> dict[str, str]:
     found: dict[str, str] = {}
@@ -48,3 +60,12 @@ def counters(cursor: Any) -> dict[str, Any]:
     found = {f"counter {name}": value for name, value in cursor.fetchall()}
     cursor.execute(LAST_SIGNED)
     return found | {f"signed {name}": value for name, value in cursor.fetchall()}
+
+
+def chain_heads(cursor: Any) -> dict[str, Any]:
+    """How long each device's journal is, and the hash that stands for all of it."""
+    cursor.execute(HEADS)
+    found: dict[str, Any] = {}
+    for name, head, last in cursor.fetchall():
+        found |= {f"chain head {name}": head, f"last entry {name}": last}
+    return found

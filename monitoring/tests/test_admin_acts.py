@@ -1,6 +1,7 @@
 """The pages on which people act: reason, both sides, inbox; over the admin's own addresses."""
 
 import re
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from companies.models import Member
 from devices.models import Call
 from items.models import Item
+from monitoring.acts.comparing import Compared
 from monitoring.models import ActionRequest, AuditEvent
 from outbox.models import Transmission
 from sales.models import Invoice
@@ -141,10 +143,17 @@ def test_two_people_set_a_counter(enter, alpha):
     inbox = enter("ben").get("/admin/monitoring/actionrequest/?state=waiting").content.decode()
     assert f"{request.pk}/decide/" in inbox
     assert "waiting for your decision" in enter("ben").get("/admin/").content.decode()
-    assert "12" in enter("ben").get(decide).content.decode()
+    # Who asked finds no button that could not work; who may decide does.
+    assert 'value="approve"' not in enter("asha").get(decide).content.decode()
+    assert "somebody else to decide" in enter("asha").get(decide).content.decode()
+    page = enter("ben").get(decide).content.decode()
+    assert "12" in page
+    assert 'value="approve"' in page
     # KRA cannot be asked here: it fails, says so, and changes nothing.
     failed = enter("ben").post(decide, {"decision": "approve"})
     assert failed.status_code == 409
+    assert 'value="approve"' not in failed.content.decode()
+    assert "State: failed." in failed.content.decode()
     request.refresh_from_db()
     alpha.lane.refresh_from_db()
     assert (request.state, alpha.lane.last_number) == ("failed", 0)
@@ -177,6 +186,12 @@ def test_many_are_tried_again_each_by_itself(enter, alpha, sell):
     assert AuditEvent.objects.filter(stage="done").count() == 1
 
 
+def test_both_sides_are_told_in_nairobis_time():
+    at = datetime(2026, 11, 23, 7, 37, 56, tzinfo=UTC)
+
+    assert Compared.of("time", at, at).ours == "23/11/2026 10:37:56"
+
+
 def test_a_conflict_shows_both_sides(enter, alpha, sell):
     sale = sell(alpha, "conflict")
     row = sale.transmission
@@ -198,6 +213,7 @@ def test_a_conflict_shows_both_sides(enter, alpha, sell):
     assert "KRA holds another document" in text
     assert "Both sides" in text
     assert "4,000.00" in text
+    assert f"/admin/outbox/lane/{row.lane_id}/change/" in text
     rows = re.findall(r"<tr( class=\"etims-differs\")?>\s*<th scope=\"row\">([^<]+)", text)
     differing = {name for is_marked, name in rows if is_marked}
     # KRA writes 160 for our 160.00: that is no difference.

@@ -16,7 +16,7 @@ from standardwebhooks.webhooks import Webhook
 
 from companies.models import ApiToken
 from devices.models import Call, Device
-from monitoring.alerts import book, channels, surroundings, watch
+from monitoring.alerts import book, channels, findings, surroundings, watch
 from monitoring.alerts.rules import RULES
 from monitoring.alerts.wording import NEXT_STEPS
 from monitoring.journal.follower import follow
@@ -278,6 +278,22 @@ def test_what_comes_and_goes_is_told_once(alpha, owe, clock, hook):
         look_after(clock, minutes=1)
 
     assert told(hook) == [("opened", "conflict")]
+
+
+def test_what_one_look_left_out_is_not_over(alpha, open_device, owe, clock, hook, monkeypatch):
+    """More lanes are in trouble than one look notes: those beyond are not seen, and not well."""
+    monkeypatch.setattr(findings, "MOST", 1)
+    first = owe(open_device(alpha.company, "other").lanes.create(stream="fiscal"), "conflict")
+    owe(alpha.lane, "conflict")
+    rows = Transmission.objects.filter(pk=first.pk)
+    rows.update(status="queued")
+    look_after(clock)
+    rows.update(status="conflict")
+    for _ in range(5):
+        look_after(clock, minutes=1)
+
+    assert told(hook).count(("opened", "conflict")) == 2
+    assert ("recovered", "conflict") not in told(hook)
 
 
 def test_a_deadline_gets_worse_in_steps(alpha, owe, clock, hook):
@@ -545,5 +561,8 @@ def test_staff_send_a_test_from_the_admin(client, django_user_model, hook):
     assert client.get("/admin/monitoring/alert/test-channels/").status_code == 405
     client.post("/admin/monitoring/alert/test-channels/")
     assert told(hook) == [("opened", "test")]
+    hook.status = 500
+    refused = client.post("/admin/monitoring/alert/test-channels/", follow=True)
+    assert b"webhook: ValueError: It answered 500." in refused.content
     django_user_model.objects.update(is_superuser=False)
     assert client.post("/admin/monitoring/alert/test-channels/").status_code == 403

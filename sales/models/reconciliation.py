@@ -256,7 +256,7 @@ class Difference(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.number} {self.kind}"
+        return f"number {self.number}: {self.kind.replace('_', ' ') or 'suspected'}"
 
     def figures(self, side: str) -> tuple[str, Any, Any]:
         """What one side (our, kra) says: type, total, VAT."""
