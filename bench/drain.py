@@ -13,7 +13,7 @@ from bench.cpu import Meter
 from bench.report import Bound, Part, Row, percentile
 from bench.shops import Till, settle
 from bench.sizes import Sizes
-from bench.world import WORKER_THREADS, World, connect
+from bench.world import THREADS_EACH, WORKER_THREADS, World, connect
 from local.console import Problem, say, step
 
 RTT_S = 0.3
@@ -52,7 +52,8 @@ def measure(world: World, tills: Sequence[Till], sizes: Sizes) -> Part:
             step(f"fairness, round {number + 1} of {sizes.rounds}")
         checked = compare_ledgers(bench)
     notes = (
-        f"simulator at {RTT_S * 1000:.0f} ms; a worker per core, {WORKER_THREADS} threads in all;"
+        f"simulator at {RTT_S * 1000:.0f} ms; workers of {THREADS_EACH} threads,"
+        f" {WORKER_THREADS} in all;"
         " the first sale of each lane by sales.acceptance, copied by SQL; rung by"
         " outbox.tasks.sweep, first"
         f" by a call, then as beat does every {SWEEP_EVERY_S:.0f} s",

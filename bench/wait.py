@@ -53,7 +53,7 @@ def measure(world: World, tills: Sequence[Till], sizes: Sizes) -> Part:
         settle(world)
     notes = (
         "each till sells every half second, or when its last sale is answered if that is later;"
-        f" a worker of 50 threads and beat run; {len(bench.tills)} devices",
+        f" workers of 50 threads in all and beat run; {len(bench.tills)} devices",
         "down: the simulator closes every connection at once",
         "with Prefer: wait=5 the time over KRA's own 300 ms or 3 s is shown, but for KRA down",
     )

@@ -23,6 +23,8 @@ from local.processes import Child, Spec, run_quiet, start
 READY_S = 90.0
 STOP_S = 60.0
 CELERY = ("-m", "celery", "-A", "etims_integration")
+# deploy/ starts workers of so many threads.
+THREADS_EACH = 10
 WORKER_THREADS = 50
 # The rate limit is counted as always, but set where it stops nobody; gunicorn recycles nobody.
 SETTINGS = {"API_RATE_LIMIT": "1000000000/minute", "WEB_MAX_REQUESTS": "0"}
@@ -68,11 +70,11 @@ class World:
 
     @contextlib.contextmanager
     def workers(self) -> Iterator[list[int]]:
-        """A worker for each core, 50 threads in all, and their pids."""
+        """Workers of the usual size, 50 threads in all, and their pids."""
         from etims_integration.celery import app
 
-        count = os.cpu_count() or 1
-        argv = [*CELERY, "worker", "-P", "threads", "-c", str(WORKER_THREADS // count)]
+        count = WORKER_THREADS // THREADS_EACH
+        argv = [*CELERY, "worker", "-P", "threads", "-c", str(THREADS_EACH)]
         with contextlib.ExitStack() as stack:
             children = []
             for number in range(count):

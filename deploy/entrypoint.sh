@@ -13,7 +13,7 @@ case $role in
     web)
         exec gunicorn -c deploy/gunicorn.conf.py etims_integration.wsgi:application "$@" ;;
     worker)
-        exec celery -A etims_integration worker -P threads -c "${WORKER_THREADS:-16}" \
+        exec celery -A etims_integration worker -P threads -c "${WORKER_THREADS:-10}" \
             --without-gossip --without-mingle "$@" ;;
     beat)
         # Exactly one of these runs; the schedule it keeps may be lost at any time.

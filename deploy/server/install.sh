@@ -107,7 +107,7 @@ PUBLIC_URL=https://$domain
 NUM_PROXIES=1
 FORWARDED_ALLOW_IPS=127.0.0.1
 WEB_WORKERS=$(nproc)
-WORKER_THREADS=16
+WORKER_THREADS=10
 END
     say "Secrets: $env_file"
 }

@@ -226,7 +226,7 @@ def run_role(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 WEB = "gunicorn -c deploy/gunicorn.conf.py etims_integration.wsgi:application"
 CELERY = "celery -A etims_integration"
-WORKER = f"{CELERY} worker -P threads -c 16 --without-gossip --without-mingle"
+WORKER = f"{CELERY} worker -P threads -c 10 --without-gossip --without-mingle"
 SIMULATOR = "python -m simulator --host 0.0.0.0 --port 9800 --state /var/lib/etims/simulator"
 
 
