@@ -87,7 +87,7 @@ def insert_sale(
         [
             invoice.device_id, row.content,
             write.owed.json(row), write.sold.json(invoice), write.line.json(*lines),
-            list(versions), list(versions.values()), invoice.branch_id,
+            msgspec.json.encode(versions).decode(), invoice.branch_id,
         ],
     ).fetchall()  # fmt: skip
     if not found:
@@ -138,9 +138,9 @@ def _insert_sale() -> _Write:
         WITH key AS (
             SELECT nextval(pg_get_serial_sequence('outbox_transmission', 'id')) AS id
             FROM devices_device WHERE id = $1 AND state IN ({selling}) AND NOT EXISTS (
-                SELECT FROM unnest($6::bigint[], $7::text[]) AS known(id, version)
+                SELECT FROM json_each_text($6::json) AS known(id, version)
                 WHERE version IS DISTINCT FROM (
-                    SELECT xmin::text FROM items_item WHERE items_item.id = known.id
+                    SELECT xmin::text FROM items_item WHERE items_item.id = known.id::bigint
                 )
             )
         ), sold AS (
@@ -163,7 +163,8 @@ def _insert_sale() -> _Write:
         )
         SELECT transmission_id, id, (
             SELECT json_object_agg(item_id, kra_level::text) FROM items_stocklevel
-            WHERE branch_id = $8 AND item_id = ANY($6)
+            WHERE branch_id = $7
+            AND item_id = ANY(ARRAY(SELECT json_object_keys($6::json)::bigint))
         ) FROM sold
     """
     return _Write(statement, owed, sold, line)
