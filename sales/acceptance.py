@@ -169,7 +169,9 @@ def _nothing_stored(device: Device, reference: str) -> NoReturn:
 def store(
     invoice: Invoice, lines: list[InvoiceLine], rates: Any, versions: Mapping[int, str]
 ) -> Mapping[int, Decimal] | None:
-    """Insert the debt, the invoice and its lines, all or nothing; ring once that is committed.
+    """Insert the debt, the invoice and its lines, all or nothing; ring once that is committed, if
+    the lane was idle. Else somebody drains it, or it waits for what a ring would not change; should
+    he leave in this very moment, the next sweep rings.
 
     Returns what KRA holds of the items in `versions`. None when the reference is taken, the device
     does not sell, or an item has another version: then nothing was stored.
@@ -186,10 +188,12 @@ def store(
         deadline_at=now + timedelta(hours=settings.SALES_DEADLINE_HOURS),
     )
     row.created_at = now
-    held = insert_sale(invoice, row, lines, versions)
-    if held is not None:
+    stored = insert_sale(invoice, row, lines, versions)
+    if stored is None:
+        return None
+    if stored.is_alone:
         ring_after_commit(row.lane_id)
-    return held
+    return stored.held
 
 
 def _store_training(invoice: Invoice, lines: list[InvoiceLine]) -> bool:

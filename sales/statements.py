@@ -14,7 +14,7 @@ from core import sql
 from devices.calls import storable
 from devices.models import SELLING
 from kra.records import Signature
-from outbox.models import Transmission
+from outbox.models import OPEN, Transmission
 
 from .models import Invoice, InvoiceLine, emails_are_on
 
@@ -72,14 +72,20 @@ def store_receipt(row: Transmission, signed: Signature, now: datetime) -> tuple[
     return int(invoice_id), bool(has_goods)
 
 
+class Stored(NamedTuple):
+    # What KRA holds in the branch of the items whose versions were given, by id, where known.
+    held: dict[int, Decimal]
+    # Nothing was owed on the lane: nobody is on the way to it.
+    is_alone: bool
+
+
 def insert_sale(
     invoice: Invoice, row: Transmission, lines: Sequence[InvoiceLine], versions: Mapping[int, str]
-) -> dict[int, Decimal] | None:
+) -> Stored | None:
     """Insert the debt, the invoice and its lines in one statement: all, or nothing.
 
-    Sets the keys of invoice and row. Returns what KRA holds in the branch of the items in
-    `versions` (by id); nothing is known of one that is left out. None when the reference is taken,
-    when the device does not sell (any more), or when an item has another version.
+    Sets the keys of invoice and row. None when the reference is taken, when the device does not
+    sell (any more), or when an item has another version than in `versions` (by id).
     """
     write = _insert_sale()
     found = sql.run(
@@ -87,16 +93,17 @@ def insert_sale(
         [
             invoice.device_id, row.content,
             write.owed.json(row), write.sold.json(invoice), write.line.json(*lines),
-            msgspec.json.encode(versions).decode(), invoice.branch_id,
+            msgspec.json.encode(versions).decode(), invoice.branch_id, row.lane_id,
         ],
     ).fetchall()  # fmt: skip
     if not found:
         return None
-    ((row.pk, invoice.pk, held),) = found
+    ((row.pk, invoice.pk, levels, is_alone),) = found
     for each in (row, invoice):
         each._state.adding, each._state.db = False, "default"
     invoice.transmission = row
-    return {int(item): Decimal(level) for item, level in (held or {}).items()}
+    held = {int(item): Decimal(level) for item, level in (levels or {}).items()}
+    return Stored(held, is_alone)
 
 
 class _Columns:
@@ -133,7 +140,7 @@ def _insert_sale() -> _Write:
     owed = _Columns(Transmission, "content")
     sold = _Columns(Invoice, "transmission_id")
     line = _Columns(InvoiceLine, "invoice_id")
-    selling = ", ".join(f"'{state}'" for state in SELLING)
+    selling, unsettled = (", ".join(f"'{one}'" for one in words) for words in (SELLING, OPEN))
     statement = f"""
         WITH key AS (
             SELECT nextval(pg_get_serial_sequence('outbox_transmission', 'id')) AS id
@@ -165,6 +172,8 @@ def _insert_sale() -> _Write:
             SELECT json_object_agg(item_id, kra_level::text) FROM items_stocklevel
             WHERE branch_id = $7
             AND item_id = ANY(ARRAY(SELECT json_object_keys($6::json)::bigint))
+        ), NOT EXISTS (
+            SELECT FROM outbox_transmission WHERE lane_id = $8 AND status IN ({unsettled})
         ) FROM sold
     """
     return _Write(statement, owed, sold, line)

@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+from django.db.models import F
 
 from devices.models import Device
 from outbox.models import Transmission
@@ -180,3 +181,15 @@ def test_it_reads_a_large_sale_in_as_many_queries_as_a_small_one(sell, django_as
 
     with django_assert_num_queries(3):
         assert len(invoice_output(read(sale)).lines) == 300
+
+
+def test_it_rings_for_an_idle_lane_alone(accept, monkeypatch):
+    rung: list[int] = []
+    monkeypatch.setattr("sales.acceptance.ring_after_commit", rung.append)
+
+    first, _ = accept("T-1").invoice, accept("T-2").invoice
+    assert rung == [first.transmission.lane_id], "whoever comes for T-1 finds T-2"
+    Transmission.objects.update(status="accepted", number=F("id"), body=b"{}")
+    accept("T-3")
+
+    assert len(rung) == 2
