@@ -8,7 +8,7 @@ import tempfile
 from typing import Any
 
 bind = os.environ.get("BIND") or f"0.0.0.0:{os.environ.get('PORT', '8000')}"
-worker_class = "gthread"
+worker_class = "etims_integration.web_worker.FairWorker"
 # Requests mostly wait, for PostgreSQL or (Prefer: wait) for KRA: threads wait cheaply.
 workers = int(os.environ.get("WEB_WORKERS", "2"))
 threads = int(os.environ.get("WEB_THREADS", "8"))

@@ -119,6 +119,8 @@ def fingerprint_of(data: Struct) -> bytes:
 
 
 def _canonical(value: Any) -> Any:
+    if value is None or type(value) is str:
+        return value  # as most are
     if isinstance(value, CustomerInput) and not value.email:
         # As it was before there were addresses: what was accepted then is still the same sale.
         return [value.pin, value.name, value.phone]
