@@ -35,7 +35,7 @@ errorlog = "-"
 
 def post_worker_init(worker: Any) -> None:
     """What was loaded stays for ever: the garbage collector need not walk it at every request."""
-    # Or the first request would wait for all views, and the first receipt for its printer's library.
+    # Or the first request would wait for all views, the first receipt for its printer's library.
     importlib.import_module("etims_integration.urls")
     importlib.import_module("sales.receipts.driver").warm()
     gc.collect()
