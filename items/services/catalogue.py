@@ -9,6 +9,7 @@ from django.utils import timezone
 from msgspec import Struct
 
 from companies.models import Company
+from core import sql
 from core.errors import Problem
 from devices.models import Device
 from items.models import Item, ItemCounter, MovementType
@@ -39,6 +40,8 @@ FIELDS = (
 CODE_PARTS = ("product_type", "packaging_unit", "quantity_unit", "origin_country")
 # A movement goes out when all its items are decided, so it must not wait for too many.
 OPENING_LINES = 200
+# So many new rows do not change what a plan for them costs.
+FEW = 100
 
 
 class Verdict(Struct):
@@ -101,6 +104,9 @@ def take_over(
         _store(counter, list(good.values()))
         if branch_device is not None:
             _book_opening_stock(branch_device, list(good.values()))
+        if len(good) > FEW:
+            # Foreign keys are checked when this commits.
+            sql.forget_plans()
     return [_verdict(row, good.get(row.position)) for row in checked]
 
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 
 from items.models import Item, ItemDefault
 from items.services import sync_items, table
@@ -164,6 +165,29 @@ def test_fifty_thousand_rows_are_taken_in_time(send):
     assert Item.objects.count() == Transmission.objects.count() == 52_500
     # Twenty times the rows, about twenty times the work: measured here, for machines differ.
     assert many < 40 * few
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_rows_are_not_checked_with_the_plans_made_for_few(send):
+    def take(count, prefix):
+        rows = "".join(f"{prefix}{n},Item {n},1000000000,B,1,\n" for n in range(count))
+        assert send(HEAD + rows).json()["summary"]["created"] == count
+
+    def rows_read():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_stat_force_next_flush()")
+            cursor.execute("SELECT sum(seq_tup_read) FROM pg_stat_user_tables")
+            return cursor.fetchone()[0]
+
+    take(10, "A")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE items_item, outbox_transmission")
+    take(10, "B")  # from now on the connection keeps its plans: to read all of a table of a page
+    before = rows_read()
+    take(2_500, "C")
+
+    # A look at every row for every new one would read three million.
+    assert rows_read() - before < 100_000
 
 
 # --- Defaults by category ---
