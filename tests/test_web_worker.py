@@ -1,4 +1,4 @@
-"""Kept-alive connections spread over the processes: else one core serves them all."""
+"""Kept-alive connections spread over the processes, and none of them keeps a thread to itself."""
 
 import contextlib
 import http.client
@@ -9,7 +9,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -85,3 +87,53 @@ def test_nobody_waits_long_for_a_connection(monkeypatch):
         worker.accept(None)
 
     assert slept == pytest.approx([0.0, 0.0003, 0.002])
+
+
+@pytest.fixture
+def worker(monkeypatch):
+    """A worker whose thread has just answered on a connection that is kept, three times at most."""
+    worker = FairWorker.__new__(FairWorker)
+    worker.alive, worker.asked = True, 0
+    worker.tpool = ThreadPoolExecutor(1)
+
+    def handle(self, conn):
+        self.asked += 1
+        return self.asked < 3
+
+    monkeypatch.setattr("gunicorn.workers.gthread.ThreadWorker.handle", handle)
+    return worker
+
+
+@pytest.fixture
+def conn():
+    """A connection, `sock`, on which the next request has come."""
+    till, mine = socket.socketpair()
+    with till, mine:
+        till.send(b"GET")
+        yield SimpleNamespace(sock=mine)
+
+
+def test_the_next_request_is_answered_by_the_same_thread(worker, conn):
+    assert worker.handle(conn) is False
+    assert worker.asked == 3
+
+
+def test_a_thread_goes_when_nothing_comes(worker, conn):
+    conn.sock.recv(3)
+
+    assert worker.handle(conn) is True
+    assert worker.asked == 1
+
+
+def test_a_thread_goes_when_somebody_waits_for_it(worker, conn):
+    worker.tpool._work_queue.put(None)
+
+    assert worker.handle(conn) is True
+    assert worker.asked == 1
+
+
+def test_a_thread_goes_when_the_worker_stops(worker, conn):
+    worker.alive = False
+
+    assert worker.handle(conn) is True
+    assert worker.asked == 1
