@@ -1,12 +1,13 @@
 """System checks: what is missing before this installation may serve, with the way out."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import DEFAULT_DB_ALIAS, connection
 from django.http.request import validate_host
 
 WEAK = ("change", "secret", "default", "example", "insecure", "test")
@@ -26,6 +27,26 @@ def encryption_keys(**_: Any) -> list[CheckMessage]:
             hint="Make one with: python -c 'from cryptography.fernet import Fernet; "
             "print(Fernet.generate_key().decode())'",
             id="etims.E001",
+        )
+    ]
+
+
+@register(Tags.database)
+def database_encoding(databases: Collection[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Asked by `migrate`, and by `check --database default`."""
+    if DEFAULT_DB_ALIAS not in (databases or ()):
+        return []
+    with connection.cursor() as cursor:
+        # As bytes: a text would not be one where the encoding is SQL_ASCII.
+        cursor.execute("SELECT current_setting('server_encoding')::bytea")
+        encoding = bytes(cursor.fetchone()[0]).decode()
+    if encoding == "UTF8":
+        return []
+    return [
+        Error(
+            f"The database's encoding is {encoding}, not UTF8: names would be damaged.",
+            hint="CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8'",
+            id="etims.E013",
         )
     ]
 

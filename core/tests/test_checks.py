@@ -3,8 +3,11 @@
 import pytest
 from cryptography.fernet import Fernet
 from django.core.checks import run_checks
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+from django.db import connection
 
-from core.checks import encryption_keys, production_settings
+from core.checks import database_encoding, encryption_keys, production_settings
 
 GOOD = "Wq7-zM4xK9pL2vN8bR5yH1jF6gD3sA0cU7iO2eT9kX4w"
 
@@ -83,3 +86,35 @@ def test_they_run_with_the_check_of_a_deployment(safe, is_deploy, expected):
     found = {each.id for each in run_checks(include_deployment_checks=is_deploy)}
 
     assert {id for id in found if str(id).startswith("etims.")} == expected
+
+
+@pytest.mark.django_db
+def test_the_database_holds_every_name():
+    assert database_encoding(databases=["default"]) == []
+    assert database_encoding() == [], "only who names a database may be kept waiting by it"
+
+
+@pytest.fixture
+def ascii_database(django_db_blocker, settings):
+    """The connection, to a database as initdb makes it where no language is set."""
+    own = settings.DATABASES["default"]["NAME"]
+    with django_db_blocker.unblock():
+        connection.close()
+        with connection._nodb_cursor() as cursor:
+            cursor.execute("DROP DATABASE IF EXISTS etims_ascii")
+            cursor.execute(
+                "CREATE DATABASE etims_ascii TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'"
+            )
+        connection.settings_dict["NAME"] = "etims_ascii"
+        yield connection
+        connection.close()
+        connection.settings_dict["NAME"] = own
+        with connection._nodb_cursor() as cursor:
+            cursor.execute("DROP DATABASE etims_ascii")
+
+
+def test_a_database_that_would_damage_names_is_refused(ascii_database):
+    with pytest.raises(SystemCheckError, match=r"SQL_ASCII, not UTF8[\s\S]*ENCODING 'UTF8'"):
+        call_command("migrate", verbosity=0, skip_checks=False)
+
+    assert ascii_database.introspection.table_names() == []

@@ -15,8 +15,11 @@ import time
 import tomllib
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from email.message import Message
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -300,7 +303,7 @@ def test_it_uses_only_settings_that_gunicorn_knows():
 
 
 class Backend(http.server.BaseHTTPRequestHandler):
-    """Answers 200, or the status asked for in the path; remembers what it was sent."""
+    """Answers 200, or the status asked for in the path, or not; remembers what it was sent."""
 
     seen: list[dict[str, str]] = []
 
@@ -309,6 +312,8 @@ class Backend(http.server.BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", 0))
         self.rfile.read(length)
         last = self.path.strip("/").rpartition("/")[2]
+        if last == "no-answer":
+            return
         self.send_response(int(last) if last.isdigit() else 200)
         self.send_header("Content-Length", "2")
         self.end_headers()
@@ -410,10 +415,22 @@ def test_it_passes_nginx_s_own_check(tmp_path, conf):
 
 @pytest.fixture
 def proxy(tmp_path: Path, backend: int) -> Iterator[str]:
+    with serving(tmp_path, backend) as url:
+        yield url
+
+
+@contextmanager
+def serving(
+    folder: Path, backend: int, changes: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[str]:
     port = free_port()
-    changes = {"listen 80": f"listen 127.0.0.1:{port}", "web:8000": f"127.0.0.1:{backend}"}
-    log = (tmp_path / "out.log").open("wb")
-    process = subprocess.Popen(lay_out(tmp_path, "etims.conf", changes), stdout=log, stderr=log)
+    changes = {
+        "listen 80": f"listen 127.0.0.1:{port}",
+        "web:8000": f"127.0.0.1:{backend}",
+        **changes,
+    }
+    log = (folder / "out.log").open("wb")
+    process = subprocess.Popen(lay_out(folder, "etims.conf", changes), stdout=log, stderr=log)
     try:
         wait_for(port)
         yield f"http://127.0.0.1:{port}"
@@ -475,14 +492,47 @@ def test_it_replaces_a_harmful_request_id(proxy):
     assert len(Backend.seen[-1]["x-request-id"]) == 32
 
 
+def refusal_of(url: str, **options: Any) -> tuple[int, str, Message]:
+    """Status, code and headers of what is refused in the API's one shape."""
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(urllib.request.Request(url, **options), timeout=10).close()
+    with caught.value as answer:
+        error = json.load(answer)["error"]
+        headers = answer.headers
+    assert set(error) == {"code", "message", "detail", "help"}
+    assert headers["Content-Type"] == "application/json"
+    assert headers["X-Request-ID"]
+    # Each has its place in docs/errors.md.
+    assert error["code"] in json.loads((ROOT / "local/error_words.json").read_text())
+    return caught.value.code, error["code"], headers
+
+
 @needs_nginx
 def test_it_refuses_a_body_over_four_megabytes(proxy):
     assert status_of(f"{proxy}/api/sales/", data=b"x" * 4_000_000) == 200
-    assert status_of(f"{proxy}/api/sales/", data=b"x" * 4_300_000) == 413
+    refused = refusal_of(f"{proxy}/api/sales/", data=b"x" * 4_300_000)
+    assert refused[:2] == (413, "too_large")
+
+
+@needs_nginx
+def test_it_says_when_the_application_does_not_answer(proxy):
+    status, code, headers = refusal_of(f"{proxy}/api/no-answer/", data=b"{}")
+
+    assert (status, code, headers["Retry-After"]) == (503, "service_unavailable", "5")
+
+
+@needs_nginx
+def test_it_says_when_one_address_asks_too_often(tmp_path, backend):
+    limit = {"set $etims_web": "limit_req zone=etims_address; set $etims_web", "50r/s": "1r/m"}
+    with serving(tmp_path, backend, limit) as proxy:
+        assert status_of(f"{proxy}/api/sales/") == 200
+        status, code, headers = refusal_of(f"{proxy}/api/sales/")
+
+    assert (status, code, headers["Retry-After"]) == (429, "throttled", "1")
 
 
 @needs_nginx
 def test_it_keeps_metrics_to_itself(proxy):
-    assert status_of(f"{proxy}/metrics") == 403
+    assert refusal_of(f"{proxy}/metrics")[:2] == (403, "metrics_refused")
     assert status_of(f"{proxy}/nginx-health") == 200
     assert Backend.seen == []
