@@ -102,8 +102,7 @@ def insert_sale(
     for each in (row, invoice):
         each._state.adding, each._state.db = False, "default"
     invoice.transmission = row
-    held = {int(item): Decimal(level) for item, level in (levels or {}).items()}
-    return Stored(held, is_alone)
+    return Stored(msgspec.json.decode(levels or "{}", type=dict[int, Decimal]), is_alone)
 
 
 class _Columns:
@@ -169,7 +168,7 @@ def _insert_sale() -> _Write:
             WHERE EXISTS (SELECT FROM sold)
         )
         SELECT transmission_id, id, (
-            SELECT json_object_agg(item_id, kra_level::text) FROM items_stocklevel
+            SELECT json_object_agg(item_id, kra_level::text)::text FROM items_stocklevel
             WHERE branch_id = $7
             AND item_id = ANY(ARRAY(SELECT json_object_keys($6::json)::bigint))
         ), NOT EXISTS (

@@ -48,11 +48,17 @@ def numbered(content: bytes, number: int) -> bytes:
 
 def _members(message: msgspec.Struct) -> dict[str, Any]:
     members: dict[str, Any] = {}
-    for name, value in msgspec.structs.asdict(message).items():
-        if name == "letters":
+    for name in message.__struct_fields__:
+        value = getattr(message, name)
+        kind = type(value)
+        if kind is Decimal:
+            members[name] = _number(value)
+        elif kind in _PLAIN:
+            members[name] = value
+        elif name == "letters":
             members.update(_letters(value))
         else:
-            members[name] = value if type(value) in _PLAIN else _value(value)
+            members[name] = _value(value)
     return members
 
 
@@ -61,7 +67,7 @@ def _letters(letters: Letters) -> dict[str, Any]:
         raise ValueError("KRA wants all five tax letters, used or not")
     prefixes = ("taxblAmt", "taxRt", "taxAmt")
     return {
-        prefix + letter: _value(letters[letter][place])
+        prefix + letter: _number(letters[letter][place])
         for place, prefix in enumerate(prefixes)
         for letter in LETTERS
     }
@@ -69,8 +75,6 @@ def _letters(letters: Letters) -> dict[str, Any]:
 
 def _value(value: Any) -> Any:
     if isinstance(value, Decimal):
-        if not value.is_finite():
-            raise ValueError(f"KRA takes no such number: {value}")
         return _number(value)
     if isinstance(value, msgspec.Struct):
         return _members(value)
@@ -84,7 +88,7 @@ def _value(value: Any) -> Any:
 @lru_cache(maxsize=4096)
 def _number(value: Decimal) -> Decimal | int:
     """One spelling per value: 2320, not 2320.00 or 2.32E+3. Never rounds."""
-    if value.adjusted() >= _MOST_DIGITS:
+    if not value.is_finite() or value.adjusted() >= _MOST_DIGITS:
         raise ValueError(f"KRA takes no such number: {value}")
     exact = value.quantize(_CENT, context=_context)
     if exact != value:
