@@ -63,9 +63,9 @@ def forget_plans() -> None:
         cursor.execute("DISCARD PLANS")
 
 
-def columns(model: type[models.Model]) -> tuple[list[str], str]:
-    """The names that `model.from_db` wants, and the columns to select for them."""
-    fields = model._meta.concrete_fields
+def columns(model: type[models.Model], *but: str) -> tuple[list[str], str]:
+    """The names that `model.from_db` wants, and the columns to select for them: all `but` some."""
+    fields = [field for field in model._meta.concrete_fields if field.name not in but]
     table = model._meta.db_table
     return [f.attname for f in fields], ", ".join(f'{table}."{f.column}"' for f in fields)
 

@@ -162,7 +162,7 @@ def _output(
 def why_blocked(
     lane: Lane, device: Device, head: Transmission, silent: Collection[str], now: datetime
 ) -> str:
-    """outbox.queries.why_waiting without a query per lane; then what the head itself says."""
+    """One word for a lane that does not move, or nothing: its device, its host, its head."""
     if device.state != Device.State.ACTIVE:
         return "device"
     if host_of(device) in silent:

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from devices.models import Device
 
-from .models import OPEN, Breaker, Lane, Status, Transmission, host_of
+from .models import OPEN, Breaker, Lane, Status, Transmission
 
 
 def with_head(lanes: QuerySet[Lane]) -> Any:
@@ -44,14 +44,3 @@ def blocked_by(row: Transmission) -> Transmission | None:
         return None
     stuck = head.status in (Status.UNKNOWN, Status.CONFLICT) or head.error_code
     return head if stuck else None
-
-
-def why_waiting(lane: Lane) -> str:
-    """One word for a lane that does not move: device, kra_down, ramp, or nothing."""
-    if lane.device.state != Device.State.ACTIVE:
-        return "device"
-    if Breaker.objects.filter(host=host_of(lane.device), is_open=True).exists():
-        return "kra_down"
-    if lane.resume_at is not None and lane.resume_at > timezone.now():
-        return "ramp"
-    return ""

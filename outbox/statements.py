@@ -28,6 +28,8 @@ LOCK_LANE_AND_HEAD = f"""
     WITH lane AS MATERIALIZED ({LOCK_LANE})
     SELECT * FROM lane LEFT JOIN LATERAL ({HEAD}) AS head ON true
 """
+_SEEN, _SEEN_COLUMNS = sql.columns(Transmission, "content", "body")
+ROW = f"SELECT {_SEEN_COLUMNS} FROM outbox_transmission WHERE id = $1"
 STATUS = "SELECT status FROM outbox_transmission WHERE id = $1"
 CLAIM = """
     WITH claimed AS (
@@ -104,6 +106,12 @@ def _loaded_head(row: sql.Row) -> Transmission | None:
 def is_settled(pk: int) -> bool:
     ((status,),) = sql.fetch_all(STATUS, [pk])
     return status not in OPEN
+
+
+def read_row(pk: int) -> Transmission:
+    """The message as it is now, without its bytes."""
+    (fields,) = sql.fetch_all(ROW, [pk])
+    return sql.loaded(Transmission, _SEEN, fields)
 
 
 def save_claim(row: Transmission, call: Call) -> bool:

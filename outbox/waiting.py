@@ -14,15 +14,18 @@ from threading import Event
 from django.db import close_old_connections
 from django.utils import timezone
 
-from . import doorbell, statements
+from devices.models import Device
+
+from . import breaker, doorbell, statements
 from .delivery import drain
-from .models import Status, Transmission
-from .queries import due_lanes, why_waiting
+from .models import Lane, Status, Transmission, host_of
 
 log = logging.getLogger(__name__)
 
 THREADS = 16
 LOOK_EVERY_S = 0.015
+# While our own thread delivers: it wakes us, unless somebody took the lane from it.
+LOOK_BESIDE_EVERY_S = 0.25
 
 _pool = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="deliver")
 
@@ -31,26 +34,28 @@ def wait_for(row: Transmission, seconds: float) -> Transmission:
     """Deliver until the row is settled or `seconds` are over; return the row as it is then."""
     until = time.monotonic() + seconds
     lane_id, pk = row.lane_id, row.pk
+    lane = statements.read_lane(lane_id)
     woken = Event()
     turn: Future[None] | None = None
-    is_settled = _is_hopeless(lane_id) or statements.is_settled(pk)
+    is_settled = not _may_come(lane) or statements.is_settled(pk)
     while not is_settled and (left := until - time.monotonic()) > 0:
         if turn is None or turn.done():
             woken.clear()
             turn = _pool.submit(copy_context().run, _take_turn, lane_id, pk, (until, woken))
-        woken.wait(min(left, LOOK_EVERY_S))
+        woken.wait(min(left, LOOK_BESIDE_EVERY_S))
         is_settled = statements.is_settled(pk)
         if turn.done() and not is_settled:
-            if turn.exception() is not None or _is_held(lane_id):
-                break  # it was logged, and a worker tries again; or a person must decide
+            if turn.exception() is not None or _is_held(lane_id) or not _may_come(lane):
+                break  # a worker tries again; or a person must decide; or KRA is silent
             # Somebody else drains the lane, or its head waits for its next attempt.
             time.sleep(max(0.0, min(LOOK_EVERY_S, until - time.monotonic())))
-    return Transmission.objects.defer("content", "body").get(pk=pk)
+    return statements.read_row(pk)
 
 
-def _is_hopeless(lane_id: int) -> bool:
+def _may_come(lane: Lane) -> bool:
     """Nothing will be sent while KRA is down or the device is stopped: answer the till at once."""
-    return why_waiting(statements.read_lane(lane_id)) in ("kra_down", "device")
+    is_active = lane.device.state == Device.State.ACTIVE
+    return is_active and not breaker.is_open(host_of(lane.device))
 
 
 def _is_held(lane_id: int) -> bool:
@@ -69,7 +74,7 @@ def _take_turn(lane_id: int, pk: int, waiter: tuple[float, Event]) -> None:
 
     try:
         # Whoever rang while we held the lane found it taken: ring for them.
-        if drain(lane_id, until=until, stop=is_settled) and _is_due(lane_id):
+        if drain(lane_id, until=until, stop=is_settled) and _has_work(lane_id):
             doorbell.ring(lane_id)
     except Exception:
         log.exception("delivery for a waiting till failed", extra={"lane": lane_id})
@@ -77,10 +82,6 @@ def _take_turn(lane_id: int, pk: int, waiter: tuple[float, Event]) -> None:
     finally:
         woken.set()
         close_old_connections()
-
-
-def _is_due(lane_id: int) -> bool:
-    return bool(due_lanes().filter(pk=lane_id).exists())
 
 
 def wait_for_lane(lane_id: int, seconds: float) -> None:
@@ -96,4 +97,4 @@ def _has_work(lane_id: int) -> bool:
     head = statements.head_of(lane_id)
     if head is None or head.status == Status.CONFLICT or head.not_before > timezone.now():
         return False
-    return not _is_hopeless(lane_id)
+    return _may_come(statements.read_lane(lane_id))

@@ -16,7 +16,7 @@ from devices.models import SELLING
 from kra.records import Signature
 from outbox.models import OPEN, Transmission
 
-from .models import Invoice, InvoiceLine, emails_are_on
+from .models import Invoice, InvoiceLine, Receipt, emails_are_on
 
 STORE_RECEIPT = """
     WITH sold AS (
@@ -70,6 +70,20 @@ def store_receipt(row: Transmission, signed: Signature, now: datetime) -> tuple[
         ],
     ).fetchall()  # fmt: skip
     return int(invoice_id), bool(has_goods)
+
+
+_RECEIPT, _RECEIPT_COLUMNS = sql.columns(Receipt)
+READ_RECEIPT = f"SELECT {_RECEIPT_COLUMNS} FROM sales_receipt WHERE invoice_id = $1"
+
+
+def read_receipt(invoice: Invoice) -> Receipt | None:
+    """What KRA signed by now, and hang it on the invoice."""
+    rows = sql.fetch_all(READ_RECEIPT, [invoice.pk])
+    if not rows:
+        return None
+    receipt = sql.loaded(Receipt, _RECEIPT, rows[0])
+    receipt.invoice = invoice
+    return receipt
 
 
 class Stored(NamedTuple):

@@ -18,13 +18,12 @@ from devices.calls import find_device
 from devices.models import Device
 from devices.views import bound_device, visible_device
 from outbox import doorbell
-from outbox.models import Transmission
 from outbox.waiting import wait_for
 
 from . import acceptance, corrections, credit_notes
 from .acceptance import Accepted
 from .filters import InvoiceFilter
-from .models import Invoice, Receipt
+from .models import Invoice
 from .outputs import (
     BulkOutput,
     BulkResult,
@@ -45,6 +44,7 @@ from .schemas import (
     SaleContent,
     SaleInput,
 )
+from .statements import read_receipt
 
 PREFER = prefer("wait up to N seconds (0–30) for KRA's signature")
 SALE_EXAMPLE = OpenApiExample(
@@ -110,7 +110,9 @@ def answer(request: Request, accepted: Accepted) -> Response:
         row = wait_for(invoice.transmission, seconds)
         if not row.is_settled:
             doorbell.ring(row.lane_id)
-        take_verdict(invoice, row)
+        # What was accepted cannot have changed: only KRA's side of it is read again.
+        invoice.transmission = row
+        read_receipt(invoice)
     output = invoice_output(invoice)
     output.warnings = warnings_of(accepted.shortages)
     if accepted.is_replay:
@@ -119,14 +121,6 @@ def answer(request: Request, accepted: Accepted) -> Response:
     if seconds:
         headers["Preference-Applied"] = f"wait={seconds:.0f}"
     return Response(output, status=status_of(invoice), headers=headers)
-
-
-def take_verdict(invoice: Invoice, row: Transmission) -> None:
-    """What was accepted cannot have changed: only KRA's side of it is read again."""
-    invoice.transmission = row
-    receipt = Receipt.objects.filter(invoice_id=invoice.pk).first()
-    if receipt is not None:
-        receipt.invoice = invoice
 
 
 def status_of(invoice: Invoice) -> int:

@@ -6,14 +6,14 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from devices.models import Call, Device
+from devices.models import Call
 from devices.tests.fake_kra import said, signed
 from kra.errors import OutcomeUnknown, Rejected, Unavailable
 from outbox import services
 from outbox.errors import LaneBusy, NotCancellable, NotRetryable
 from outbox.handlers import Handler
-from outbox.models import Breaker, Lane, Status, Transmission
-from outbox.queries import blocked_by, due_lanes, why_waiting
+from outbox.models import Lane, Status, Transmission
+from outbox.queries import blocked_by, due_lanes
 from outbox.services import calls_of, cancel, free_conflicts, lane_id_of, retry_now
 
 from .conftest import claimed
@@ -245,25 +245,6 @@ def test_a_message_whose_lane_is_empty_meanwhile_is_blocked_by_nobody(debt):
     Transmission.objects.update(status="cancelled")
 
     assert blocked_by(row) is None
-
-
-@pytest.mark.parametrize(
-    ("word", "state", "is_open", "resume_at"),
-    [
-        ("", "active", False, None),
-        ("device", "suspended", True, LATER),
-        ("device", "refused", False, None),
-        ("kra_down", "active", True, LATER),
-        ("ramp", "active", False, LATER),
-        ("", "active", False, timezone.now() - timedelta(seconds=1)),
-    ],
-)
-def test_one_word_says_why_a_lane_rests(lane, word, state, is_open, resume_at):
-    Device.objects.update(state=state)
-    Breaker.objects.create(host="simulator/direct", is_open=is_open)
-    Lane.objects.update(resume_at=resume_at)
-
-    assert why_waiting(Lane.objects.get()) == word
 
 
 def test_a_due_lane_knows_its_head(debt, pass_time, deliver, kra):

@@ -9,7 +9,7 @@ from django.db import connections
 
 from devices.models import Device
 from devices.tests.fake_kra import said, signed
-from kra.errors import OutcomeUnknown
+from kra.errors import OutcomeUnknown, Unavailable
 from outbox import waiting
 from outbox.doorbell import answered
 from outbox.lanes import Lease
@@ -152,6 +152,16 @@ def test_it_does_not_wait_for_what_cannot_come(debt, device, kra, case):
     assert result.status == Status.QUEUED
     assert seconds < 2
     assert kra.sent == []
+
+
+def test_it_goes_when_kra_falls_silent_meanwhile(debt, kra, settings):
+    settings.OUTBOX_BREAKER_THRESHOLD = 1
+    kra.script(Unavailable("connect_failed"))
+
+    result, seconds = timed(wait_for, debt("R-1"), 20.0)
+
+    assert (result.status, result.error_code) == (Status.QUEUED, "connect_failed")
+    assert seconds < 2
 
 
 def test_it_does_not_wait_for_a_person_to_decide(debt, kra):
