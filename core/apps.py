@@ -5,4 +5,6 @@ class CoreConfig(AppConfig):
     name = "core"
 
     def ready(self) -> None:
-        from . import checks  # noqa: F401  (registers the system checks)
+        from . import checks, sql  # noqa: F401  (registers the system checks)
+
+        sql.read_moments_fast()

@@ -7,9 +7,11 @@ connection. Everything else uses the ORM. Parameters are written $1, $2, ….
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import psycopg
+from django.conf import settings
 from django.db import (
     DEFAULT_DB_ALIAS,
     InterfaceError,
@@ -18,6 +20,7 @@ from django.db import (
     connections,
     models,
 )
+from django.db.backends.postgresql.psycopg_any import BaseTzLoader, get_adapters_template
 from psycopg.pq import TransactionStatus
 
 M = TypeVar("M", bound=models.Model)
@@ -61,6 +64,26 @@ def forget_plans() -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute("DISCARD PLANS")
+
+
+class MomentLoader(BaseTzLoader):  # type: ignore[misc]
+    """A timestamp as PostgreSQL writes it in UTC, read by Python's own parser: Django's takes seven
+    times as long, and every row has several.
+    """
+
+    timezone = UTC
+
+    def load(self, data: Any) -> Any:
+        try:
+            return datetime.fromisoformat(bytes(data).decode())
+        except ValueError:
+            # Beyond Python's calendar; or an old year with seconds in its offset.
+            return super().load(data)
+
+
+def read_moments_fast() -> None:
+    """For all connections that are opened from now on."""
+    get_adapters_template(settings.USE_TZ, UTC).register_loader("timestamptz", MomentLoader)
 
 
 def columns(model: type[models.Model], *but: str) -> tuple[list[str], str]:
