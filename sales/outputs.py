@@ -16,6 +16,7 @@ from outbox.queries import blocked_by
 from outbox.services import calls_of
 
 from .baskets import Basket
+from .heads import InvoiceHead
 from .models import LETTERS, Invoice, InvoiceLine, Receipt, emails_are_on
 from .words import PAYMENT_NAMES
 
@@ -192,11 +193,11 @@ def invoice_output(invoice: Invoice) -> InvoiceOutput:
     )
 
 
-def invoice_summary(invoice: Invoice) -> InvoiceSummary:
+def invoice_summary(invoice: Invoice | InvoiceHead) -> InvoiceSummary:
     return InvoiceSummary(**_head(invoice))
 
 
-def _head(invoice: Invoice) -> dict[str, Any]:
+def _head(invoice: Any) -> dict[str, Any]:
     row = invoice.transmission
     waiting = row is not None and row.status in (Status.QUEUED, Status.UNKNOWN)
     receipt = getattr(invoice, "receipt", None)

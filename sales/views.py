@@ -23,6 +23,7 @@ from outbox.waiting import wait_for
 from . import acceptance, corrections, credit_notes
 from .acceptance import Accepted
 from .filters import InvoiceFilter
+from .heads import LOOKUPS, InvoiceHead
 from .models import Invoice
 from .outputs import (
     BulkOutput,
@@ -228,10 +229,10 @@ class InvoiceListView(ListView):
 
     def get_queryset(self) -> Any:
         invoices: Any = Invoice.objects.visible_to(token_of(self.request))
-        return invoices.heads()
+        return invoices.values_list(*LOOKUPS, named=True)
 
-    def output(self, row: Invoice) -> InvoiceSummary:
-        return invoice_summary(row)
+    def output(self, row: Any) -> InvoiceSummary:
+        return invoice_summary(InvoiceHead(row))
 
     @describe(
         "Sales and credit notes without their lines, newest first",

@@ -68,19 +68,6 @@ class InvoiceQuerySet(TenantQuerySet["Invoice"]):
         whole = self.select_related(*related).defer("transmission__content", "transmission__body")
         return whole.prefetch_related("lines__item")
 
-    def heads(self) -> "InvoiceQuerySet":
-        """All but the lines, in one query that loads no column it does not show."""
-        own = [field.attname for field in Invoice._meta.concrete_fields]
-        receipt = [f"receipt__{field.attname}" for field in Receipt._meta.concrete_fields]
-        row = ("status", "attempts", "not_before", "deadline_at", "finished_at")
-        return self.select_related(
-            "transmission", "device", "branch", "company", "receipt", "original"
-        ).only(
-            *own, *receipt, *(f"transmission__{name}" for name in row),
-            "transmission__error_code", "transmission__error_message", "device__serial",
-            "branch__code", "company__pin", "company__environment", "original__reference",
-        )  # fmt: skip
-
 
 class Invoice(models.Model):
     """One version of a sale or of a credit note. Content never changes; a correction is a new
