@@ -196,6 +196,7 @@ def test_many_writers_and_followers_at_once_lose_and_double_nothing(alpha, beta,
 
 
 def test_a_long_history_is_entered_in_batches(alpha, make_call, monkeypatch):
+    follow()  # up to here: ids go on from test to test, and chunks are counted in ids
     monkeypatch.setattr(follower, "BATCH", 3)
     monkeypatch.setattr(collecting, "CHUNK", 2)
     calls = [make_call(alpha) for _ in range(8)]
