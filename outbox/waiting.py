@@ -45,6 +45,7 @@ def wait_for(row: Transmission, seconds: float) -> Transmission:
         woken.wait(min(left, LOOK_BESIDE_EVERY_S))
         is_settled = statements.is_settled(pk)
         if turn.done() and not is_settled:
+            breaker.forget()  # another process may have noticed by now that KRA is silent
             if turn.exception() is not None or _is_held(lane_id) or not _may_come(lane):
                 break  # a worker tries again; or a person must decide; or KRA is silent
             # Somebody else drains the lane, or its head waits for its next attempt.

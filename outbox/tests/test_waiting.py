@@ -3,14 +3,16 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from django.db import connections
+from django.utils import timezone
 
 from devices.models import Device
 from devices.tests.fake_kra import said, signed
 from kra.errors import OutcomeUnknown, Unavailable
-from outbox import waiting
+from outbox import breaker, waiting
 from outbox.doorbell import answered
 from outbox.lanes import Lease
 from outbox.models import Breaker, Lane, Status, Transmission
@@ -162,6 +164,19 @@ def test_it_goes_when_kra_falls_silent_meanwhile(debt, kra, settings):
 
     assert (result.status, result.error_code) == (Status.QUEUED, "connect_failed")
     assert seconds < 2
+
+
+def test_it_goes_at_once_when_another_process_has_noticed_the_silence(debt, kra):
+    debt("R-1", not_before=timezone.now() + timedelta(hours=1))
+    row = debt("R-2")
+    assert not breaker.is_open("simulator/direct")  # looked up now, and believed for a second
+    Breaker.objects.create(host="simulator/direct", is_open=True)
+
+    result, seconds = timed(wait_for, row, 20.0)
+
+    assert result.status == Status.QUEUED
+    assert seconds < breaker.LOOK_EVERY_S / 2
+    assert kra.sent == []
 
 
 def test_it_does_not_wait_for_a_person_to_decide(debt, kra):
