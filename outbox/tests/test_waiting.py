@@ -176,6 +176,7 @@ def test_it_goes_at_once_when_another_process_has_noticed_the_silence(debt, kra,
 
     result, seconds = timed(wait_for, row, 20.0)
 
+    breaker.forget()
     assert result.status == Status.QUEUED
     assert seconds < 5
     assert kra.sent == []
