@@ -9,16 +9,15 @@ import logging
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from datetime import datetime, timedelta
 from threading import Event
 
 from django.db import close_old_connections
 from django.utils import timezone
 
-from devices.models import Device
-
 from . import breaker, doorbell, statements
-from .delivery import drain
-from .models import Lane, Status, Transmission, host_of
+from .delivery import drain, may_send
+from .models import Status, Transmission
 
 log = logging.getLogger(__name__)
 
@@ -33,35 +32,34 @@ _pool = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="deliver")
 def wait_for(row: Transmission, seconds: float) -> Transmission:
     """Deliver until the row is settled or `seconds` are over; return the row as it is then."""
     until = time.monotonic() + seconds
+    end = timezone.now() + timedelta(seconds=seconds)
     lane_id, pk = row.lane_id, row.pk
-    lane = statements.read_lane(lane_id)
+    breaker.forget()  # another process may have noticed by now that KRA is silent
     woken = Event()
     turn: Future[None] | None = None
-    is_settled = not _may_come(lane) or statements.is_settled(pk)
-    while not is_settled and (left := until - time.monotonic()) > 0:
+    is_over = not _can_move(lane_id, end) or statements.is_settled(pk)
+    while not is_over and (left := until - time.monotonic()) > 0:
         if turn is None or turn.done():
             woken.clear()
             turn = _pool.submit(copy_context().run, _take_turn, lane_id, pk, (until, woken))
         woken.wait(min(left, LOOK_BESIDE_EVERY_S))
-        is_settled = statements.is_settled(pk)
-        if turn.done() and not is_settled:
-            breaker.forget()  # another process may have noticed by now that KRA is silent
-            if turn.exception() is not None or _is_held(lane_id) or not _may_come(lane):
-                break  # a worker tries again; or a person must decide; or KRA is silent
-            # Somebody else drains the lane, or its head waits for its next attempt.
+        is_over = statements.is_settled(pk)
+        if turn.done() and not is_over:
+            if turn.exception() is not None or not _can_move(lane_id, end):
+                break  # a worker tries again; or the lane stands still for longer than that
+            # Somebody else drains the lane, or it goes on in a moment.
             time.sleep(max(0.0, min(LOOK_EVERY_S, until - time.monotonic())))
     return statements.read_row(pk)
 
 
-def _may_come(lane: Lane) -> bool:
-    """Nothing will be sent while KRA is down or the device is stopped: answer the till at once."""
-    is_active = lane.device.state == Device.State.ACTIVE
-    return is_active and not breaker.is_open(host_of(lane.device))
-
-
-def _is_held(lane_id: int) -> bool:
+def _can_move(lane_id: int, by: datetime) -> bool:
+    """Whether the lane's head may be sent by then, whoever does it. Not while KRA is down, the
+    device is stopped or a person must decide.
+    """
     head = statements.head_of(lane_id)
-    return head is not None and head.status == Status.CONFLICT
+    if head is None or head.status == Status.CONFLICT or head.not_before > by:
+        return False
+    return may_send(statements.read_lane(lane_id), by)
 
 
 def _take_turn(lane_id: int, pk: int, waiter: tuple[float, Event]) -> None:
@@ -75,7 +73,7 @@ def _take_turn(lane_id: int, pk: int, waiter: tuple[float, Event]) -> None:
 
     try:
         # Whoever rang while we held the lane found it taken: ring for them.
-        if drain(lane_id, until=until, stop=is_settled) and _has_work(lane_id):
+        if drain(lane_id, until=until, stop=is_settled) and _can_move(lane_id, timezone.now()):
             doorbell.ring(lane_id)
     except Exception:
         log.exception("delivery for a waiting till failed", extra={"lane": lane_id})
@@ -88,14 +86,6 @@ def _take_turn(lane_id: int, pk: int, waiter: tuple[float, Event]) -> None:
 def wait_for_lane(lane_id: int, seconds: float) -> None:
     """Deliver what the lane holds, or watch somebody else do it, for at most `seconds`."""
     until = time.monotonic() + seconds
-    while time.monotonic() < until and _has_work(lane_id):
+    while time.monotonic() < until and _can_move(lane_id, timezone.now()):
         if not drain(lane_id, until=until):
             time.sleep(max(0.0, min(LOOK_EVERY_S, until - time.monotonic())))
-
-
-def _has_work(lane_id: int) -> bool:
-    """Whether the lane's head could move now, whoever moves it."""
-    head = statements.head_of(lane_id)
-    if head is None or head.status == Status.CONFLICT or head.not_before > timezone.now():
-        return False
-    return _may_come(statements.read_lane(lane_id))

@@ -166,20 +166,51 @@ def test_it_goes_when_kra_falls_silent_meanwhile(debt, kra, settings):
     assert seconds < 2
 
 
-def test_it_goes_at_once_when_another_process_has_noticed_the_silence(debt, kra, monkeypatch):
-    monkeypatch.setattr(breaker, "LOOK_EVERY_S", 60.0)
-    breaker.forget()
-    debt("R-1", not_before=timezone.now() + timedelta(hours=1))
-    row = debt("R-2")
-    assert not breaker.is_open("simulator/direct")  # looked up now, and believed
+def test_it_goes_at_once_when_another_process_has_noticed_the_silence(debt, kra):
+    assert not breaker.is_open("simulator/direct")  # looked up now, and believed for a second
     Breaker.objects.create(host="simulator/direct", is_open=True)
 
-    result, seconds = timed(wait_for, row, 20.0)
+    result, seconds = timed(wait_for, debt("R-1"), 20.0)
 
-    breaker.forget()
     assert result.status == Status.QUEUED
     assert seconds < 5
     assert kra.sent == []
+
+
+def test_it_goes_when_kra_stops_the_device_meanwhile(debt, kra):
+    kra.script(said("901", "unknown device"))
+
+    result, seconds = timed(wait_for, debt("R-1"), 20.0)
+
+    assert (result.status, result.error_code) == (Status.QUEUED, "901")
+    assert seconds < 5
+
+
+@pytest.mark.parametrize("rests", ["lane", "head"])
+def test_it_does_not_wait_for_what_comes_later_than_it_would(debt, lane, kra, bell, rests):
+    later = timezone.now() + timedelta(seconds=60)
+    row = debt("R-1", **({"not_before": later} if rests == "head" else {}))
+    if rests == "lane":
+        Lane.objects.update(resume_at=later)
+    nobody_rang(bell, row)
+
+    _, seconds = timed(wait_for, row, 20.0)
+
+    assert seconds < 5
+    assert (kra.sent, bell.rings) == ([], [])
+
+
+def test_it_waits_for_a_lane_that_goes_on_in_time_and_rings_for_nobody(debt, lane, kra, bell):
+    row = debt("R-1")
+    Lane.objects.update(resume_at=timezone.now() + timedelta(seconds=0.5))
+    nobody_rang(bell, row)
+    kra.script(signed())
+
+    result, seconds = timed(wait_for, row, 20.0)
+
+    assert result.status == Status.ACCEPTED
+    assert 0.4 < seconds < 5
+    assert bell.rings == []
 
 
 def test_it_does_not_wait_for_a_person_to_decide(debt, kra):
