@@ -77,7 +77,7 @@ class MomentLoader(BaseTzLoader):  # type: ignore[misc]
         try:
             return datetime.fromisoformat(bytes(data).decode())
         except ValueError:
-            # Beyond Python's calendar; or an old year with seconds in its offset.
+            # Beyond Python's calendar.
             return super().load(data)
 
 

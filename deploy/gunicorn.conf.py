@@ -16,7 +16,7 @@ threads = int(os.environ.get("WEB_THREADS", "8"))
 # A request may wait 30 s for KRA's signature. Longer than that, for it and for the way out.
 timeout = 60
 graceful_timeout = 40
-# Longer than the proxy keeps its idle connections, so that it never writes to a closed one.
+# Longer than load balancers keep idle connections, so that they never write to a closed one.
 keepalive = 75
 
 # Whoever leaks gives it back; the spread keeps the workers from leaving together.

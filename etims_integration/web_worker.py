@@ -5,6 +5,9 @@ nearly always the same is there first: of eight, seven would stay with one proce
 
 And it stays a moment with a connection it has just answered: under load the next request follows at
 once, and to hand it from the main thread to another one costs as much as to parse it.
+
+The nginx of deploy/ opens a connection for each request, so that a restart cuts none: there neither
+does anything.
 """
 
 import select

@@ -76,14 +76,10 @@ _RECEIPT, _RECEIPT_COLUMNS = sql.columns(Receipt)
 READ_RECEIPT = f"SELECT {_RECEIPT_COLUMNS} FROM sales_receipt WHERE invoice_id = $1"
 
 
-def read_receipt(invoice: Invoice) -> Receipt | None:
-    """What KRA signed by now, and hang it on the invoice."""
-    rows = sql.fetch_all(READ_RECEIPT, [invoice.pk])
-    if not rows:
-        return None
-    receipt = sql.loaded(Receipt, _RECEIPT, rows[0])
-    receipt.invoice = invoice
-    return receipt
+def read_receipt(invoice: Invoice) -> None:
+    """Hang on the invoice what KRA signed by now."""
+    for fields in sql.fetch_all(READ_RECEIPT, [invoice.pk]):
+        sql.loaded(Receipt, _RECEIPT, fields).invoice = invoice
 
 
 class Stored(NamedTuple):

@@ -1,6 +1,8 @@
 """The files that only containers read, proven without a container engine."""
 
 import ast
+import contextlib
+import http.client
 import http.server
 import importlib
 import json
@@ -519,6 +521,16 @@ def test_it_says_when_the_application_does_not_answer(proxy):
     status, code, headers = refusal_of(f"{proxy}/api/no-answer/", data=b"{}")
 
     assert (status, code, headers["Retry-After"]) == (503, "service_unavailable", "5")
+
+
+@needs_nginx
+def test_it_sends_nobody_to_a_name_or_port_of_its_own(proxy):
+    connection = http.client.HTTPConnection(proxy.removeprefix("http://"), timeout=10)
+    with contextlib.closing(connection):
+        connection.request("GET", "/api", headers={"Host": "pos.example.co.ke"})
+        answer = connection.getresponse()
+
+    assert (answer.status, answer.headers["Location"]) == (301, "/api/")
 
 
 @needs_nginx
