@@ -34,15 +34,15 @@ def read_env_file(file: Path) -> dict[str, str]:
     if not file.exists():
         return {}
     pairs = (line.partition("=") for line in file.read_text().splitlines() if "=" in line)
-    return {name: value for name, _, value in pairs}
+    return {name.removeprefix("export "): value for name, _, value in pairs}
 
 
 def write_env_file(file: Path, values: Mapping[str, str]) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
+    """Write a file for a shell's `.` that only its owner may read, whole or not at all."""
     draft = file.with_name(f"{file.name}.new")
     draft.unlink(missing_ok=True)
     draft.touch(mode=0o600)
-    draft.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+    draft.write_text("".join(f"export {name}={value}\n" for name, value in values.items()))
     draft.replace(file)
 
 

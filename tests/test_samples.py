@@ -125,6 +125,20 @@ def test_it_sells_prints_and_credits(name, live_server, shop):
 
 
 @pytest.mark.parametrize("name", SAMPLE)
+@pytest.mark.parametrize("missing", ["ETIMS_URL", "ETIMS_TOKEN", "ETIMS_DEVICE", "the reference"])
+def test_it_says_what_it_needs(name, missing, live_server, shop):
+    till = Till(name, live_server.url, shop)
+    till.env.pop(missing, None)
+
+    code, out, err = till.run(*([] if missing == "the reference" else ["S-1"]))
+
+    assert (code, out) == (1, "")
+    assert missing.replace("the reference", "REFERENCE") in err
+    assert "Traceback" not in err and "Fatal" not in err
+    assert shop.ledger() == []
+
+
+@pytest.mark.parametrize("name", SAMPLE)
 def test_it_sells_once_when_the_answer_is_lost(name, losing_proxy, shop):
     url, lost = losing_proxy
 

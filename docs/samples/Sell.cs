@@ -3,7 +3,7 @@
 //   dotnet run -- REFERENCE [ITEM]       a sale of one ITEM
 //   dotnet run -- --credit REFERENCE     gives all of that sale back
 //
-// ETIMS_URL, ETIMS_TOKEN and ETIMS_DEVICE come from the environment.
+// ETIMS_URL, ETIMS_TOKEN and ETIMS_DEVICE come from the environment (`. .local/demo.env`).
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
@@ -86,6 +86,10 @@ async Task<int> Finish(JsonNode stored)
 try
 {
     var device = Setting("ETIMS_DEVICE");
+    if (args.Length == 0)
+    {
+        throw new Refused("dotnet run -- [--credit] REFERENCE");
+    }
     if (args[0] == "--credit")
     {
         var original = args[1];

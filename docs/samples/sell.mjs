@@ -3,10 +3,11 @@
 //   node sell.mjs REFERENCE [ITEM]       a sale of one ITEM
 //   node sell.mjs --credit REFERENCE     gives all of that sale back
 //
-// ETIMS_URL, ETIMS_TOKEN and ETIMS_DEVICE come from the environment.
+// ETIMS_URL, ETIMS_TOKEN and ETIMS_DEVICE come from the environment (`. .local/demo.env`).
 import { setTimeout as sleep } from "node:timers/promises";
 
 const { ETIMS_URL, ETIMS_TOKEN, ETIMS_DEVICE } = process.env;
+const USAGE = "node sell.mjs [--credit] REFERENCE; ETIMS_URL, ETIMS_TOKEN and ETIMS_DEVICE must be set.";
 const POLLS = 30; // every two seconds
 
 /** The request is wrong. Sending the same again does not help. */
@@ -83,6 +84,8 @@ async function main([first, second]) {
 }
 
 try {
+  const isReady = process.argv.length > 2 && ETIMS_URL && ETIMS_TOKEN && ETIMS_DEVICE;
+  if (!isReady) throw new Refused(USAGE);
   process.exitCode = await main(process.argv.slice(2));
 } catch (problem) {
   console.error(problem.message);

@@ -4,7 +4,7 @@
 //   php sell.php REFERENCE [ITEM]       a sale of one ITEM
 //   php sell.php --credit REFERENCE     gives all of that sale back
 //
-// ETIMS_URL, ETIMS_TOKEN and ETIMS_DEVICE come from the environment.
+// ETIMS_URL, ETIMS_TOKEN and ETIMS_DEVICE come from the environment (`. .local/demo.env`).
 declare(strict_types=1);
 
 const POLLS = 30; // every two seconds
@@ -87,6 +87,10 @@ function finish(array $sale): int
 }
 
 $device = getenv('ETIMS_DEVICE');
+if ($argc < 2 || !getenv('ETIMS_URL') || !getenv('ETIMS_TOKEN') || !getenv('ETIMS_DEVICE')) {
+    say('php sell.php [--credit] REFERENCE; ETIMS_URL, ETIMS_TOKEN and ETIMS_DEVICE must be set.');
+    exit(1);
+}
 if ($argv[1] === '--credit') {
     exit(finish(post('/api/credit-notes/', [
         'device' => $device, 'reference' => $argv[2] . '-CN', 'original' => $argv[2],

@@ -3,7 +3,7 @@
     python sell.py REFERENCE [ITEM]       a sale of one ITEM
     python sell.py --credit REFERENCE     gives all of that sale back
 
-ETIMS_URL, ETIMS_TOKEN and ETIMS_DEVICE come from the environment.
+ETIMS_URL, ETIMS_TOKEN and ETIMS_DEVICE come from the environment (`. .local/demo.env`).
 """
 
 import json
@@ -13,7 +13,8 @@ import time
 import urllib.error
 import urllib.request
 
-URL = os.environ["ETIMS_URL"].rstrip("/")
+NEEDED = ("ETIMS_URL", "ETIMS_TOKEN", "ETIMS_DEVICE")
+URL = os.environ.get("ETIMS_URL", "").rstrip("/")
 TRIES = 8  # a till tries for minutes, then keeps the sale and tries again later
 POLLS = 30  # every two seconds
 
@@ -104,6 +105,8 @@ def main(arguments):
 
 
 if __name__ == "__main__":
+    if not sys.argv[1:] or not all(map(os.environ.get, NEEDED)):
+        sys.exit(__doc__)
     try:
         sys.exit(main(sys.argv[1:]))
     except Refused as problem:

@@ -4,8 +4,12 @@
 #   sh sell.sh REFERENCE [ITEM]       a sale of one ITEM
 #   sh sell.sh --credit REFERENCE     gives all of that sale back
 #
-# ETIMS_URL, ETIMS_TOKEN and ETIMS_DEVICE come from the environment.
+# ETIMS_URL, ETIMS_TOKEN and ETIMS_DEVICE come from the environment (`. .local/demo.env`).
 set -u
+if [ $# = 0 ] || [ -z "${ETIMS_URL:-}" ] || [ -z "${ETIMS_TOKEN:-}" ] || [ -z "${ETIMS_DEVICE:-}" ]; then
+    sed -n '2,7s/^# *//p' "$0" >&2  # the lines above
+    exit 1
+fi
 answer=$(mktemp) && trap 'rm -f "$answer"' EXIT
 
 # call METHOD PATH [curl's arguments]: the body lands in $answer, the status is printed; 000 is none.

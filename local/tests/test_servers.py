@@ -12,7 +12,7 @@ import pytest
 
 from local import binaries, paths, redis, servers
 from local.console import Problem
-from local.environment import kept_secrets, read_env_file
+from local.environment import kept_secrets, read_env_file, write_env_file
 from local.paths import ROOT
 from local.processes import Spec, start
 
@@ -140,6 +140,17 @@ def test_it_keeps_secrets_that_only_the_owner_reads(tmp_path, monkeypatch):
 
     assert kept_secrets() == first == read_env_file(tmp_path / "secrets.env")
     assert (tmp_path / "secrets.env").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_of_the_environment_reaches_the_programs_that_a_shell_starts(tmp_path):
+    file = tmp_path / "demo.env"
+    write_env_file(file, {"ETIMS_TOKEN": "etims_a=b"})
+
+    script = f". {file}; {sys.executable} -c 'import os; print(os.environ[\"ETIMS_TOKEN\"])'"
+    said = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+
+    assert said.stdout == "etims_a=b\n"
+    assert read_env_file(file) == {"ETIMS_TOKEN": "etims_a=b"}
 
 
 def test_it_quotes_the_folder_for_redis():
