@@ -11,7 +11,7 @@ Pin = Annotated[
     str,
     Meta(
         pattern=r"^[A-Z][0-9]{9}[A-Z]$",
-        description="KRA PIN: a letter, nine digits, a letter.",
+        description="KRA PIN: a capital letter, nine digits, a capital letter.",
         examples=["A123456789Z"],
     ),
 ]

@@ -17,6 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from .errors import DomainError, Invalid, NotFound, PayloadTooLarge, Problem
+from .faults import fault_of
 
 T = TypeVar("T")
 ONE_MB = 1_048_576
@@ -29,7 +30,6 @@ CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 SUSPECT = re.compile(rb"\\[bfnrtu]|\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
 # PostgreSQL takes no offset of sixteen hours or more.
 FAR_OFFSET = re.compile(rb"[+-](?:1[6-9]|2[0-3])[:0-5]")
-PATH = re.compile(r"^(?P<reason>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 
 HELP = {
     400: "Correct the request and send it again.",
@@ -60,7 +60,7 @@ def parse(body: bytes, type_: type[T]) -> T:
         if FAR_OFFSET.search(body):
             _to_utc(data)
     except msgspec.ValidationError as exc:
-        raise Invalid("The request is not valid.", problems=[_problem(str(exc))]) from exc
+        raise Invalid("The request is not valid.", problems=[fault_of(str(exc), type_)]) from exc
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise Invalid(
             "The body is not valid JSON.", problems=[Problem("", str(exc), "Send one JSON object.")]
@@ -129,20 +129,6 @@ def _controls(value: Any, path: str) -> Iterator[Problem]:
     elif isinstance(value, list):
         for place, each in enumerate(value):
             yield from _controls(each, f"{path}[{place}]")
-
-
-def _problem(message: str) -> Problem:
-    found = PATH.match(message)
-    reason, path = (found["reason"], found["path"] or "") if found else (message, "")
-    missing = re.match(r"Object missing required field `(.+)`", reason)
-    if missing:
-        path = f"{path}.{missing[1]}" if path else missing[1]
-        return Problem(path, "This field is required.", f"Add {missing[1]!r}.")
-    unknown = re.match(r"Object contains unknown field `(.+)`", reason)
-    if unknown:
-        path = f"{path}.{unknown[1]}" if path else unknown[1]
-        return Problem(path, "This field is unknown.", "Remove it; /api/docs/ lists the fields.")
-    return Problem(path, reason, "Correct this field; /api/docs/ shows its type.")
 
 
 class JSONRenderer(renderers.BaseRenderer):

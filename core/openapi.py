@@ -1,9 +1,19 @@
 """OpenAPI from the same msgspec structs that read requests and write answers."""
 
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+)
+from rest_framework.request import Request
+
+from .faults import check_parameters
 
 ERROR = {
     "type": "object",
@@ -119,19 +129,42 @@ def describe(
     is_open: bool = False,
     **more: Any,
 ) -> Any:
-    """`extend_schema` for a method that reads one struct and answers others."""
+    """`extend_schema` for a method that reads one struct and answers others. A query parameter that
+    is not described is refused: a typing error cannot pass for a default.
+    """
     responses: dict[Any, Any] = {status: _answer(type_) for status, type_ in answers.items()}
     always = () if is_open else (401, 403, 429)
     # A cursor that we did not make is not there.
     paged = (404,) if any(is_page(type_) for type_ in answers.values()) else ()
     for status in (*refusals, *paged, *always):
         responses[status] = _refusal(status)
-    return extend_schema(
+    schema = extend_schema(
         summary=summary,
         request=_body(request),
         responses=responses,
         **more,
     )
+    parameters: Sequence[OpenApiParameter] = more.get("parameters", ())
+    known = [each.name for each in parameters if each.location == OpenApiParameter.QUERY]
+    return lambda method: schema(_checked(method, known))
+
+
+def _checked(method: Callable[..., Any], known: Sequence[str]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def checked(self: Any, request: Request, *args: Any, **kwargs: Any) -> Any:
+        if request.META["QUERY_STRING"]:
+            check_parameters(request.query_params, [*known, *_of_a_list(self, request)])
+        return method(self, request, *args, **kwargs)
+
+    return checked
+
+
+def _of_a_list(view: Any, request: Request) -> Iterator[str]:
+    """What filters a list, and what turns its pages."""
+    if request.method in ("GET", "HEAD") and (pages := getattr(view, "paginator", None)):
+        filters = getattr(view, "filterset_class", None)
+        yield from filters.base_filters if filters else ()
+        yield from (pages.cursor_query_param, pages.page_size_query_param)
 
 
 def _body(type_: Any) -> Any:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from core.errors import Problem
+from core.faults import unknown_field, words
 
 Text60 = Annotated[str, Meta(max_length=60)]
 Text20 = Annotated[str, Meta(max_length=20)]
@@ -112,10 +113,10 @@ def _explain(row: Any) -> FaultyRow:
 
 def _field_problem(name: str, value: Any) -> Problem | None:
     if name not in _TYPES:
-        return Problem(name, "This field is unknown.", "Remove it; /api/docs/ lists the fields.")
+        return unknown_field(name, _TYPES)
     try:
         msgspec.convert(value, _TYPES[name])
     except msgspec.ValidationError as exc:
         reason = re.sub(r" - at `\$.*", "", str(exc))
-        return Problem(name, reason, "Correct this field; /api/docs/ shows its type.")
+        return Problem(name, *words(reason))
     return None

@@ -96,7 +96,8 @@ def _basket(reading: Reading, *, fresh: bool) -> Basket:
 def _check_head(reading: Reading) -> None:
     data, wrong = reading.data, reading.wrong
     if data.customer.pin and not PIN.fullmatch(data.customer.pin):
-        wrong("customer.pin", "Not a KRA PIN.", "A letter, nine digits, a letter; or leave it out.")
+        step = "A capital letter, nine digits, a capital letter, no blanks; or leave it out."
+        wrong("customer.pin", "Not a KRA PIN.", step)
     if code_of(data.payment_method, PAYMENT_METHODS) is None:
         wrong("payment_method", "Unknown.", f"One of {', '.join(PAYMENT_METHODS)}.")
     _check_rate(reading)

@@ -14,7 +14,7 @@ Reference = Annotated[
         min_length=1,
         max_length=50,
         pattern=r"^[\x20-\x7e]+$",
-        description="Your own reference: the idempotency key, unique per branch.",
+        description="Your own reference, in plain ASCII: the idempotency key, unique per branch.",
         examples=["TILL1-000123"],
     ),
 ]

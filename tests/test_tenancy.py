@@ -93,6 +93,20 @@ def test_it_opens_to_each_of_its_scopes(alpha, name, scope):
     assert response.status_code == door.status, response.content
 
 
+@pytest.mark.parametrize("name", sorted(DOORS))
+def test_it_takes_no_misspelt_parameter_for_none(alpha, name):
+    scopes = DOORS[name].scopes or COMPANY_SCOPES
+    operators = Scope.PLATFORM in scopes
+    secret = issue(None if operators else alpha.shop.company, scopes[:1])
+    path = alpha.path(name)
+
+    response = knock(name, f"{path}{'&' if '?' in path else '?'}refrence=SALE-1", secret)
+
+    assert response.status_code == 400, response.content
+    (problem,) = response.json()["error"]["detail"]
+    assert (problem["field"], problem["reason"]) == ("refrence", "This parameter is unknown.")
+
+
 def dead_key(company, kind):
     past = timezone.now() - timedelta(seconds=1)
     keys = {

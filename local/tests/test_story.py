@@ -100,7 +100,9 @@ def test_it_keeps_tokens_from_other_eyes(state):
 
     assert facts.read() == KNOWN
     assert shell.read_text().splitlines() == [
-        "ETIMS_URL=http://web", "ETIMS_TOKEN=t0", "ETIMS_DEVICE=DEMO-0001",
+        "export ETIMS_URL=http://web",
+        "export ETIMS_TOKEN=t0",
+        "export ETIMS_DEVICE=DEMO-0001",
     ]  # fmt: skip
     modes = {stat.S_IMODE(file.stat().st_mode) for file in state.iterdir()}
     assert modes == {0o600}
