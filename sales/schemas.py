@@ -5,7 +5,7 @@ from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Raw, Struct
 
 Number = Annotated[Decimal, Meta(description="A number or a string.", examples=["580.00"])]
 Reference = Annotated[
@@ -87,6 +87,18 @@ class PreviewInput(SaleContent, forbid_unknown_fields=True, kw_only=True):
 
 class BulkInput(Struct, forbid_unknown_fields=True):
     sales: Annotated[list[SaleInput], Meta(min_length=1, max_length=200)]
+
+
+class BulkBody(Struct, forbid_unknown_fields=True):
+    """BulkInput with its sales unread: what is wrong with one is not the others' fault."""
+
+    sales: Annotated[list[Raw], Meta(min_length=1, max_length=200)]
+
+
+class Named(Struct):
+    """What a sale is called, whatever else it holds."""
+
+    reference: Any = ""
 
 
 class CreditLineInput(Struct, forbid_unknown_fields=True):

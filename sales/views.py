@@ -1,5 +1,6 @@
 from typing import Any
 
+import msgspec
 from django.conf import settings
 from drf_spectacular.utils import OpenApiExample
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -9,7 +10,7 @@ from rest_framework.views import APIView
 
 from companies.authentication import token_of
 from companies.models import ApiToken, Scope
-from core.api import decode, detail_of, error_body
+from core.api import decode, detail_of, error_body, parse
 from core.errors import DomainError, Invalid, NotFound, Problem
 from core.openapi import describe, page_of
 from core.prefer import prefer, wait_seconds
@@ -38,8 +39,10 @@ from .outputs import (
     warnings_of,
 )
 from .schemas import (
+    BulkBody,
     BulkInput,
     CreditNoteInput,
+    Named,
     PreviewInput,
     ReasonInput,
     SaleContent,
@@ -186,22 +189,31 @@ class BulkView(APIView):
         refusals=(400, 413),
     )
     def post(self, request: Request) -> Response:
-        data = decode(request, BulkInput)
-        results = [self._one(request, sale) for sale in data.sales]
+        data = decode(request, BulkBody)
+        results = [self._one(request, bytes(sale)) for sale in data.sales]
         accepted = sum(result.sale is not None for result in results)
         return Response(BulkOutput(accepted, len(results) - accepted, results))
 
-    def _one(self, request: Request, data: SaleInput) -> BulkResult:
+    def _one(self, request: Request, body: bytes) -> BulkResult:
         try:
+            data = parse(body, SaleInput)
             device = selling_device(request, data.device)
             made = acceptance.create_sale(device, data)
         except DomainError as exc:
-            body = error_body(exc.code, exc.message, detail_of(exc.problems), exc.help)
-            return BulkResult(data.reference, exc.status, error=body["error"])
+            said = error_body(exc.code, exc.message, detail_of(exc.problems), exc.help)
+            return BulkResult(_reference_of(body), exc.status, error=said["error"])
         status = 200 if made.is_replay else status_of(made.invoice)
         sale = invoice_output(made.invoice)
         sale.warnings = warnings_of(made.shortages)
         return BulkResult(data.reference, status, sale=sale)
+
+
+def _reference_of(body: bytes) -> str:
+    """Of a sale that was refused: perhaps it has none."""
+    try:
+        return str(msgspec.json.decode(body, type=Named).reference)[:50]
+    except msgspec.ValidationError:
+        return ""
 
 
 class CreditNoteView(APIView):
