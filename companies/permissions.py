@@ -14,8 +14,6 @@ class HasScope(BasePermission):
     A method that is not listed is refused, so a forgotten entry cannot open a door.
     """
 
-    message = "This token lacks the scope that the request needs."
-
     def has_permission(self, request: Request, view: Any) -> bool:
         if request.auth is None:
             return False
@@ -26,4 +24,8 @@ class HasScope(BasePermission):
             return request.method == "OPTIONS" or request.method not in view.allowed_methods
         accepted = (allowed,) if isinstance(allowed, Scope) else allowed
         held = token_of(request).scopes
-        return Scope.PLATFORM in held or any(scope in held for scope in accepted)
+        if Scope.PLATFORM in held or any(scope in held for scope in accepted):
+            return True
+        names = " or ".join(scope.value for scope in accepted)
+        self.message = f"This token lacks the scope that the request needs: {names}."
+        return False

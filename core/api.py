@@ -233,13 +233,14 @@ class CursorPagination(pagination.CursorPagination):
         return cursor
 
 
-def _json(status: int, code: str, message: str) -> HttpResponse:
-    body = msgspec.json.encode(error_body(code, message, None, HELP.get(status, "")))
+def _json(status: int, code: str, message: str, help: str = "") -> HttpResponse:
+    body = msgspec.json.encode(error_body(code, message, None, help or HELP.get(status, "")))
     return HttpResponse(body, status=status, content_type="application/json")
 
 
 def page_not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return _json(404, "not_found", "There is nothing at this address.")
+    slash = "" if request.path.endswith("/") else f"Is its last slash missing? {NotFound.help}"
+    return _json(404, "not_found", "There is nothing at this address.", slash)
 
 
 def too_many_requests(message: str, *, retry_after_s: int = 60) -> HttpResponse:

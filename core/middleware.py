@@ -9,6 +9,7 @@ from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse
+from django.middleware.common import CommonMiddleware
 from django_otp.middleware import OTPMiddleware
 
 from .api import page_not_found
@@ -33,6 +34,16 @@ class RequestIdMiddleware:
         response = page_not_found(request) if is_odd else self.get_response(request)
         response["X-Request-ID"] = request_id.get()
         return response
+
+
+class SlashMiddleware(CommonMiddleware):
+    """Django's own, which sends whoever forgot the last slash to the right address. What writes is
+    not sent there: clients follow with a GET, and a sale would become a question.
+    """
+
+    def should_redirect_with_slash(self, request: HttpRequest) -> bool:
+        reads = request.method in ("GET", "HEAD")
+        return reads and super().should_redirect_with_slash(request)
 
 
 class ForPeople:

@@ -66,7 +66,7 @@ SAID = {
     ),
     403: (
         "permission_denied",
-        "This token lacks the scope that the request needs.",
+        "This token lacks the scope that the request needs: sales:write.",
         "Ask the company's owner for a token with this scope.",
     ),
 }

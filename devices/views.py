@@ -29,13 +29,15 @@ from .schemas import (
     TestOutput,
 )
 
+NO_DEVICE = "GET /api/devices/ lists those that this token may see."
+
 
 def visible_device(token: ApiToken, serial: str) -> Device:
     """The device, if the token may see it; another company's does not exist."""
     devices: Any = Device.objects.visible_to(token).select_related("company", "branch")
     found: list[Device] = list(devices.filter(serial=serial)[:2])
     if not found:
-        raise NotFound(f"There is no device {serial!r}.")
+        raise NotFound(f"There is no device {serial!r}.", help=NO_DEVICE)
     if len(found) > 1:
         # Serials are unique in a company only, and the operator sees all companies.
         raise AmbiguousSerial(f"Several companies have a device {serial!r}.")

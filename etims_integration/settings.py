@@ -63,7 +63,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "core.middleware.BrowserPolicy",
     "core.middleware.PeoplesSessions",
-    "django.middleware.common.CommonMiddleware",
+    "core.middleware.SlashMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "core.middleware.PeoplesLogin",
     "core.middleware.PeoplesSecondFactor",

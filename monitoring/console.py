@@ -30,7 +30,7 @@ NEXT_STEPS = {
     ),
     "not_ready": "Run manage.py init_device, or resume the device; items come by sync_items.",
     "no_active_device": "Run manage.py init_device for a device of the head office first.",
-    "not_voidable": "It may have reached KRA. Wait until it is signed, then credit it.",
+    "not_voidable": "KRA has it or may have it. Once it is signed, credit it.",
     "not_cancellable": "It may have reached KRA. Wait until it is signed, then credit it.",
     "lane_busy": "Wait a minute and try again; manage.py lane shows who holds it.",
 }

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -87,7 +88,11 @@ def find_replay(device: Device, reference: str, content_hash: str) -> Invoice | 
         return None
     # Two tills that count alike may sell alike: what one sold is no answer to the other.
     if (content_hash, device.pk) not in known:
-        problem = Problem("reference", "It names another sale.", "Use a new reference.")
+        step = (
+            f"See what is stored: GET /api/invoices/?reference={quote(reference)}. Is it this very"
+            " sale, send nothing more; if it is another, use a new reference."
+        )
+        problem = Problem("reference", "It names a document with other content.", step)
         raise ReferenceReused(
             f"The reference {reference!r} was used for other content.", problems=[problem]
         )

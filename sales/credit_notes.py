@@ -37,6 +37,15 @@ class Share:
     total: Decimal
 
 
+# What is said of a sale that waiting does not help.
+NEVER_SIGNED = {
+    "refused": "KRA does not have it: correct or void it; there is nothing to credit.",
+    "voided": "It was given up before KRA had it: there is nothing to credit.",
+    "training": "It is not on KRA's books: there is nothing to credit.",
+    "conflict": "A person must decide first; the sale says why and what to do.",
+}
+
+
 def create_credit_note(device: Device, data: CreditNoteInput, token: ApiToken) -> Accepted:
     """Credit a signed sale in whole or in part. Buyer and prices come from the original.
 
@@ -65,9 +74,13 @@ def _original(reference: str, device: Device, token: ApiToken) -> Invoice:
     sales = Invoice.objects.visible_to(token).filter(kind=Kind.SALE, branch_id=device.branch_id)
     original = sales.filter(reference=reference, is_current=True).first()
     if original is None:
-        raise NotFound(f"There is no sale {reference!r} in this branch.")
+        step = "Send the reference of a sale. A credit note is not credited: sell anew instead."
+        problem = Problem("original", "It names no sale of this branch.", step)
+        message = f"There is no sale {reference!r} in this branch."
+        raise NotFound(message, problems=[problem], help="Correct 'original'.")
     if original.status != "signed":
-        raise NotCreditable(f"The sale {reference!r} is {original.status}, not signed.")
+        help = NEVER_SIGNED.get(original.status, "Wait until the sale is signed.")
+        raise NotCreditable(f"The sale {reference!r} is {original.status}, not signed.", help=help)
     if original.device_id != device.pk:
         # Numbers are per device, and KRA looks the original up under the sender's (rule N1).
         raise NotCreditable(
@@ -125,8 +138,9 @@ def _wanted(data: CreditNoteInput, remaining: dict[int, Decimal]) -> list[tuple[
                 Problem(f"{where}.line", "No such line, or named twice.", "See the sale.")
             )
         elif not _is_quantity(line.quantity) or line.quantity > left:
+            step = "Lower it." if left else "All of this line was credited: leave it out."
             problems.append(
-                Problem(f"{where}.quantity", f"At most {left} can still be credited.", "Lower it.")
+                Problem(f"{where}.quantity", f"At most {left} can still be credited.", step)
             )
         seen.add(line.line)
     if problems:

@@ -9,7 +9,7 @@ class SaleInvalid(Invalid):
 
 class ReferenceReused(Conflict):
     code = "reference_reused"
-    help = "Give each sale a reference of its own; to repeat a request send the same content."
+    help = "See what is stored under it before anything is sent under another reference."
 
 
 class NotReady(Conflict):
@@ -25,12 +25,12 @@ class NotCorrectable(Conflict):
 
 class NotVoidable(Conflict):
     code = "not_voidable"
-    help = "It may have reached KRA. Wait until it is signed, then issue a credit note."
+    help = "KRA has it or may have it. Once it is signed, issue a credit note."
 
 
 class NotCreditable(Conflict):
     code = "not_creditable"
-    help = "A credit note needs a signed sale; wait until the original is signed."
+    help = "Only what KRA has signed is credited; GET /api/invoices/?reference= shows its state."
 
 
 class NotSigned(Conflict):

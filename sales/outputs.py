@@ -265,7 +265,10 @@ def trouble_of(invoice: Invoice) -> Trouble | None:
     next_step = meaning.next_step
     if row.status == Status.REFUSED:
         own = links_of(invoice).self
-        next_step += f" Then POST {own}correct/ (the same content will do), or POST {own}void/."
+        next_step += (
+            f" Then POST {own}correct/ with the sale as it was or as it should be, without its"
+            f" reference; or POST {own}void/."
+        )
     return Trouble(
         row.error_code, row.error_message, meaning.cause, next_step, meaning.next_step_sw
     )

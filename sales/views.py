@@ -86,9 +86,8 @@ def selling_device(request: Request, serial: str) -> Device:
     if not serial:
         serial = only_serial(token_of(request))
     if not serial:
-        problem = Problem(
-            "device", "The token is bound to none, and the company has several.", "Send the serial."
-        )
+        step = "Send the serial of one; GET /api/devices/ lists them."
+        problem = Problem("device", "It is missing, and more than one may be meant.", step)
         raise Invalid("Which device?", problems=[problem])
     company_id = token_of(request).company_id
     if bound is None and company_id is not None:

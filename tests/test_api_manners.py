@@ -91,6 +91,15 @@ def test_a_batch_gives_each_sale_the_status_it_would_have_had_alone(till):
     assert Invoice.objects.count() == 3
 
 
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_who_writes_without_the_last_slash_is_told_and_not_sent_on(client, method):
+    response = client.generic(method, "/api/sales", b"{}", content_type="application/json")
+
+    assert response.status_code == 404
+    assert "last slash missing" in response.json()["error"]["help"]
+    assert client.get("/api/sales").status_code == 301
+
+
 # --- Pages
 
 
