@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, connections, transaction
 
 from core.errors import DomainError
+from devices.calls import forget_devices
 from devices.models import Device
 from kra.times import NAIROBI
 from outbox.models import Status
@@ -168,6 +169,21 @@ def test_bad_input_closes_nothing(day, body):
 
     assert error["detail"][0]["field"] == next(iter(body))
     assert not ZReport.objects.exists()
+
+
+@pytest.mark.parametrize(("hours", "first"), [(1, "2026-11-16"), (30, "2026-11-15")])
+def test_no_day_is_closed_on_which_the_device_could_not_sell(day, hours, first):
+    """But for what was sold before and sent late."""
+    Device.objects.update(initialised_at=NOON)
+    forget_devices()
+    Invoice.objects.filter(reference="S-1").update(sold_at=NOON - timedelta(hours=hours))
+
+    (problem,) = close(day, 400, day="2026-01-24").json()["error"]["detail"]
+
+    assert problem["field"] == "day"
+    assert first in problem["next_step"]
+    assert not ZReport.objects.exists()
+    assert close(day, day=first).json()["number"] == 1
 
 
 def test_a_z_is_drawn_from_what_was_frozen(day):

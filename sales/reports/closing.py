@@ -128,6 +128,7 @@ def _check_day(device: Device, frame: Frame, last: ZReport | None) -> None:
         problem = Problem("day", "That day has not come yet.", f"Name {day_of(frame.now)}.")
         raise Invalid("A day to come cannot be closed.", problems=[problem])
     if last is None:
+        _check_begun(device, frame)
         return
     if frame.day <= last.day:
         raise day_closed(device, frame.day, last)
@@ -137,6 +138,18 @@ def _check_day(device: Device, frame: Frame, last: ZReport | None) -> None:
         step = f'Close it first: {{"day": "{earliest}"}}.'
         problem = Problem("day", f"{earliest} was sold on and has no Z.", step)
         raise EarlierDayOpen(f"{earliest} is still open on {device.serial}.", problems=[problem])
+
+
+def _check_begun(device: Device, frame: Frame) -> None:
+    """Before it was initialised a device has no days, but for what was sold then and sent late."""
+    began = day_of(device.initialised_at) if device.initialised_at else frame.day
+    if frame.day >= began:
+        return
+    earliest = open_days(uncounted([device], frame.now), None) or began
+    if frame.day < earliest:
+        step = f"Name {earliest} or a later day; it cannot be taken back."
+        problem = Problem("day", f"{device.serial} has sold nothing before {earliest}.", step)
+        raise Invalid("There is nothing to close on that day.", problems=[problem])
 
 
 def day_closed(device: Device, day: date, last: ZReport) -> DayClosed:
