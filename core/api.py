@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
+from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse
@@ -16,7 +17,7 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from .errors import DomainError, Invalid, NotFound, PayloadTooLarge, Problem
+from .errors import DomainError, Invalid, KeysMissing, NotFound, PayloadTooLarge, Problem
 from .faults import fault_of
 
 T = TypeVar("T")
@@ -175,6 +176,9 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     """One shape for every refusal. An unexpected exception stays a 500 with its traceback."""
     if isinstance(exc, RequestDataTooBig):
         exc = PayloadTooLarge("The request body is larger than 1 MB.")
+    if isinstance(exc, InvalidToken):
+        log.critical("ENCRYPTION_KEYS does not hold the key of what is stored", exc_info=exc)
+        exc = KeysMissing("What is stored here cannot be read with the keys configured now.")
     if isinstance(exc, DomainError):
         detail = detail_of(exc.problems)
         return Response(error_body(exc.code, exc.message, detail, exc.help), status=exc.status)

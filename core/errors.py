@@ -52,6 +52,16 @@ class PayloadTooLarge(DomainError):
     help = "Send at most 1 MB and 999 lines in one request; split larger documents."
 
 
+class KeysMissing(DomainError):
+    """What is stored was encrypted with a key that is not configured any more."""
+
+    status = 503
+    code = "keys_missing"
+    help = (
+        "The operator gives ENCRYPTION_KEYS back the key it had; GET /health/ shows when it fits."
+    )
+
+
 class Upstream(DomainError):
     """KRA did not give a usable answer to a call the request itself needed."""
 

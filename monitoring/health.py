@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import redis
+from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, Error, connection, connections, transaction
 from django.db.models import Min
@@ -22,6 +23,7 @@ from msgspec import Meta, Struct
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from devices.models import Device
 from outbox.models import OPEN, Breaker, Transmission
 
 from .alerts.channels import configured
@@ -40,6 +42,8 @@ WATCHDOG_SILENT_S = 600
 LATE_S = 300
 DISK_WARNING, DISK_FAILED = 5.0, 1.0
 OK, WARNING, FAILED = "ok", "warning", "failed"
+# What rows tell.
+NAMES = ("keys", "worker", "beat", "watchdog", "outbox")
 
 # Two pools: threads that hang on one server must not make the other look dead.
 _database_pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="health-database")
@@ -70,6 +74,7 @@ class Facts:
     beats: dict[str, datetime] | None = None
     oldest_due: datetime | None = None
     breakers: list[Breaker] = field(default_factory=list)
+    keys_fit: bool = True
     is_complete: bool = False
 
 
@@ -149,7 +154,17 @@ def _read_facts(facts: Facts) -> None:
     facts.breakers = list(Breaker.objects.order_by("host"))
     due = Transmission.objects.filter(status__in=OPEN, not_before__lte=timezone.now())
     facts.oldest_due = due.aggregate(oldest=Min("not_before"))["oldest"]
+    facts.keys_fit = _keys_fit()
     facts.is_complete = True
+
+
+def _keys_fit() -> bool:
+    """Whether the newest device's key can be read."""
+    try:
+        Device.objects.exclude(key="").order_by("-pk").values_list("key", flat=True).first()
+    except InvalidToken:
+        return False
+    return True
 
 
 def _ask_redis(pings: list[float]) -> None:
@@ -191,15 +206,23 @@ def fact_checks(facts: Facts, now: datetime) -> list[Check]:
     """What rows say about the rest of the installation."""
     if not facts.is_complete:
         message = "Not known: the database did not tell in time."
-        return [Check(name, WARNING, message) for name in ("worker", "beat", "watchdog", "outbox")]
+        return [Check(name, WARNING, message) for name in NAMES]
     beats = facts.beats or {}
     return [
+        keys_check(fit=facts.keys_fit),
         beat_check("worker", beats.get("worker"), now),
         beat_check("beat", beats.get("beat"), now),
         watchdog_check(beats.get("watchdog"), now),
         due_check(facts.oldest_due, now),
         *[breaker_check(row, now) for row in facts.breakers],
     ]
+
+
+def keys_check(*, fit: bool) -> Check:
+    if fit:
+        return Check("keys", OK, "What is stored can be read with ENCRYPTION_KEYS.")
+    message = "ENCRYPTION_KEYS does not hold the key of what is stored: nothing can be accepted."
+    return Check("keys", FAILED, message)
 
 
 SILENCE: dict[str, str] = {

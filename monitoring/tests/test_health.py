@@ -3,6 +3,7 @@ from datetime import timedelta
 
 import pytest
 from celery import Celery
+from cryptography.fernet import Fernet
 from django.conf import settings as django_settings
 from django.db import connections
 from django.utils import timezone
@@ -64,6 +65,7 @@ def test_it_is_well(client, path):
     assert list(by_name(response)) == [
         "database",
         "redis",
+        "keys",
         "worker",
         "beat",
         "watchdog",
@@ -71,6 +73,23 @@ def test_it_is_well(client, path):
         "disk",
     ]
     assert by_name(response)["database"]["unit"] == "ms"
+
+
+@committed
+def test_it_is_not_ready_with_keys_that_do_not_fit(client, alpha, get, settings):
+    alpha.device.key = "cmc-key"
+    alpha.device.save()
+    assert by_name(client.get("/health/"))["keys"]["verdict"] == "ok"
+    settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    health.forget()
+
+    response = client.get("/health/")
+
+    assert response.status_code == 503
+    assert by_name(response)["keys"]["verdict"] == "failed"
+    refused = get("/api/devices/", alpha)
+    assert refused.status_code == 503
+    assert refused.json()["error"]["code"] == "keys_missing"
 
 
 @committed
