@@ -32,6 +32,7 @@ SUSPECT = re.compile(rb"\\[bfnrtu]|\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
 # PostgreSQL takes no offset of sixteen hours or more.
 FAR_OFFSET = re.compile(rb"[+-](?:1[6-9]|2[0-3])[:0-5]")
 
+STEP = "Correct this parameter; /api/docs/ shows what it takes."
 HELP = {
     400: "Correct the request and send it again.",
     401: "Send the header 'Authorization: Token <your token>'.",
@@ -209,7 +210,7 @@ def _from_drf(exc: exceptions.APIException) -> Response:
 def _fields(detail: Any) -> list[dict[str, str]]:
     pairs = detail.items() if isinstance(detail, dict) else [("", detail)]
     return [
-        {"field": str(name), "reason": str(reason), "next_step": "Correct this parameter."}
+        {"field": str(name), "reason": str(reason), "next_step": STEP}
         for name, reasons in pairs
         for reason in (reasons if isinstance(reasons, list) else [reasons])
     ]

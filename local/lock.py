@@ -34,7 +34,8 @@ def held(file: Path | None = None) -> Iterator[Lock]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Problem(f"A demo is already running here: {_address(path)}") from None
+            where = _address(path)
+            raise Problem(f"A demo is already running here: {where}. Stop it first.") from None
         lock = Lock(handle)
         lock.tell()
         try:

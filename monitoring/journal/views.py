@@ -71,7 +71,11 @@ class JournalView(APIView):
             raise Invalid("Whose journal?", problems=[problem])
         check_serial(serial)
         device = visible_device(token_of(request), serial)
-        wanted = range_of(device, _moment(request, "from"), _moment(request, "to"))
+        first, last = _moment(request, "from"), _moment(request, "to")
+        if first and last and first > last:
+            problem = Problem("from", "It is later than `to`.", "Exchange the two.")
+            raise Invalid("The period is empty.", problems=[problem])
+        wanted = range_of(device, first, last)
         name = f"journal-{wanted.first}-{wanted.last}.jsonl"
         return StreamingHttpResponse(
             (line.encode() for line in lines(wanted)),

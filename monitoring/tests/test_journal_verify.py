@@ -384,7 +384,8 @@ def test_an_auditor_gets_it_through_the_api(device, alpha, beta, get):
 @pytest.mark.parametrize(
     ("query", "field"),
     [({}, "device"), ({"device": "alpha-1", "from": "soon"}, "from"),
-     ({"device": "alpha-1", "to": "2026-11-22T00:00:00"}, "to")],
+     ({"device": "alpha-1", "to": "2026-11-22T00:00:00"}, "to"),
+     ({"device": "alpha-1", "from": "2026-11-22T00:00:00Z", "to": "2026-11-21T00:00:00Z"}, "from")],
 )  # fmt: skip
 def test_it_says_what_is_wrong_with_a_request(alpha, get, query, field):
     response = get("/api/journal/", alpha, **query)
