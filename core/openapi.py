@@ -163,7 +163,7 @@ def _of_a_list(view: Any, request: Request) -> Iterator[str]:
     """What filters a list, and what turns its pages."""
     if request.method in ("GET", "HEAD") and (pages := getattr(view, "paginator", None)):
         filters = getattr(view, "filterset_class", None)
-        yield from filters.base_filters if filters else ()
+        yield from filters.base_filters if filters else getattr(view, "filterset_fields", ())
         yield from (pages.cursor_query_param, pages.page_size_query_param)
 
 

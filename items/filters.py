@@ -4,7 +4,7 @@ import django_filters as filters
 
 from core.filters import InstantFilter, WholeNumberFilter
 
-from .models import Classification, ImportLine, Item, MovementType, StockMovement
+from .models import Classification, ImportLine, Item, MovementType, StockLevel, StockMovement
 from .services.readiness import search_classifications
 
 MOST_WORDS = 10
@@ -43,9 +43,14 @@ class MovementFilter(filters.FilterSet):
 
 
 class StockFilter(filters.FilterSet):
+    branch = filters.CharFilter(method="of_branch", label="Items that this branch has; its code.")
+
     class Meta:
         model = Item
         fields = ("sku",)
+
+    def of_branch(self, items: Any, name: str, value: str) -> Any:
+        return items.filter(pk__in=StockLevel.objects.filter(branch__code=value).values("item"))
 
 
 class ClassificationFilter(filters.FilterSet):

@@ -85,8 +85,10 @@ def sell(url, shop, reference):
         "lines": [{"item": "FIT", "quantity": "1"}],
     }
     headers = {"Authorization": f"Token {shop.secret}", "Content-Type": "application/json"}
+    query = f"{url}/api/invoices/?reference={PRIVATE['query']}"
+    urllib3.request("GET", query, headers=headers | CALLER, timeout=30.0, retries=False)
     return urllib3.request(
-        "POST", f"{url}/api/sales/?note={PRIVATE['query']}",
+        "POST", f"{url}/api/sales/",
         body=json.dumps(body), headers=headers | CALLER, timeout=30.0, retries=False,
     )  # fmt: skip
 

@@ -107,6 +107,25 @@ def test_it_takes_no_misspelt_parameter_for_none(alpha, name):
     assert (problem["field"], problem["reason"]) == ("refrence", "This parameter is unknown.")
 
 
+def test_it_knows_every_parameter_that_is_documented(alpha):
+    paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]
+    parameters = [
+        (f"{method.upper()} {path}", one["name"])
+        for path, methods in paths.items()
+        for method, said in methods.items()
+        for one in said.get("parameters", ())
+        if one["in"] == "query"
+    ]
+    operator = issue(None, [Scope.PLATFORM])
+
+    for name, parameter in parameters:
+        path = alpha.path(name)
+        response = knock(name, f"{path}{'&' if '?' in path else '?'}{parameter}=1", operator)
+        said = b"".join(response) if response.streaming else response.content
+        assert b"This parameter is unknown" not in said, (name, parameter)
+    assert len(parameters) > 100
+
+
 def dead_key(company, kind):
     past = timezone.now() - timedelta(seconds=1)
     keys = {

@@ -38,6 +38,13 @@ def test_the_operator_sees_all(api, alpha, beta, issue, path):
     assert len(api().get(path).json()["results"]) >= 2
 
 
+@pytest.mark.parametrize("query", ["?pin=A000000001A", "?environment=simulator"])
+def test_a_filter_does_not_reach_across(api, alpha, beta, query):
+    rows = api(beta).get(f"/api/companies/{query}").json()["results"]
+
+    assert [row["pin"] for row in rows if row["pin"] != beta.pin] == []
+
+
 def test_a_token_of_another_company_cannot_be_revoked(api, alpha, beta, issue):
     token, _ = issue(alpha)
 

@@ -65,20 +65,13 @@ def test_a_repeat_changes_nothing(device, kra):
     assert facts() == before
 
 
-def branch_of(client, code):
-    (found,) = [
-        row for row in client.get("/api/branches/").json()["results"] if row["code"] == code
-    ]
-    return found
-
-
 def test_what_was_typed_here_stays_beside_kras_word(device, alpha, kra, api):
     alpha.branches.update(name="Baraka, Moi Avenue", address="Shop 4, Moi Avenue")
     kra.script(listed(row("00", bhfNm="Headquarter"), row("01", bhfNm="Thika")))
 
     sync_branches(device)
 
-    head = branch_of(api(alpha), "00")
+    head = api(alpha).get("/api/branches/?code=00").json()["results"][0]
     assert (head["name"], head["address"]) == ("Baraka, Moi Avenue", "Shop 4, Moi Avenue")
     assert head["kra_name"] == "Headquarter"
     assert head["kra_address"] == "Example Road, WON, WESTLANDS, NAIROBI CITY"
@@ -179,7 +172,7 @@ def test_it_answers_a_verdict_per_branch(api, device, alpha, kra):
     assert response.status_code == 200, response.content
     results = {one["code"]: one for one in response.json()["results"]}
     assert (results["98"]["verdict"], results["98"]["is_open"]) == ("created", False)
-    shown = branch_of(api(alpha), "98")
+    shown = api(alpha).get("/api/branches/?code=98").json()["results"][0]
     assert (shown["is_open"], shown["manager_name"]) == (False, "Asha")
 
 

@@ -47,6 +47,18 @@ def test_it_books_an_adjustment(registered, adjust, client, deliver, till):
     ]
 
 
+def test_it_lists_what_a_branch_has(registered, adjust, client):
+    registered("A")
+    adjust({"A": "1"})
+
+    here, there = (
+        client.get(f"/api/stock/?branch={code}").json()["results"] for code in ("00", "01")
+    )
+
+    assert [row["item"] for row in here] == ["A"]
+    assert there == []
+
+
 def test_it_replays_a_repeated_reference(registered, adjust):
     registered("A")
 
