@@ -69,7 +69,8 @@ def words(reason: str, description: str = "") -> tuple[str, str]:
     if length := LENGTH.match(reason):
         things = "entries" if length["type"] == "array" else "characters"
         bound = "at most" if length["sign"] == "<=" else "at least"
-        return f"It must have {bound} {length['count']} {things}.", "Send as many."
+        step = "Shorten it." if bound == "at most" else "Send more."
+        return f"It must have {bound} {length['count']} {things}.", step
     if reason.startswith(FORM):
         return "It does not have the form of this field.", (
             f"{description} /api/docs/ shows its form.".strip()

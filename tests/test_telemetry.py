@@ -85,12 +85,18 @@ def sell(url, shop, reference):
         "lines": [{"item": "FIT", "quantity": "1"}],
     }
     headers = {"Authorization": f"Token {shop.secret}", "Content-Type": "application/json"}
-    query = f"{url}/api/invoices/?reference={PRIVATE['query']}"
-    urllib3.request("GET", query, headers=headers | CALLER, timeout=30.0, retries=False)
     return urllib3.request(
         "POST", f"{url}/api/sales/",
         body=json.dumps(body), headers=headers | CALLER, timeout=30.0, retries=False,
     )  # fmt: skip
+
+
+def print_receipt(house, shop, sale):
+    """With a query that nobody else may read."""
+    path = f"{sale.json()['links']['receipt']}?print_id={PRIVATE['query']}"
+    url = f"http://{house.environment['BIND']}"
+    headers = {"Authorization": f"Token {shop.secret}", "Accept": "text/plain"} | CALLER
+    return urllib3.request("GET", url + path, headers=headers, timeout=30.0, retries=False)
 
 
 @contextmanager
@@ -163,6 +169,9 @@ def test_spans_and_errors_arrive_and_nothing_private_with_them(shop, watchers):
         stack.wait_until(lambda: len(shop.ledger()) == 1, 60, lambda: house.log("worker"))
         with broken("sales_invoice"):
             assert ask(PRIVATE["reference"]).status == 500
+        stack.wait_until(lambda: ask("R-1").json()["status"] == "signed", 60, lambda: "")
+        with broken("sales_receiptprint"):
+            assert print_receipt(house, shop, good).status == 500
         with broken("sales_receipt"):
             assert ask(PRIVATE["reference"]).status == 202
             stack.wait_until(
@@ -177,6 +186,7 @@ def test_spans_and_errors_arrive_and_nothing_private_with_them(shop, watchers):
     )
     assert sales & tasks
     found = {event.get("transaction"): event for event in events_of(watchers.sentry)}
+    assert "/api/invoices/{pk}/receipt/" in found
     assert found["/api/sales/"]["tags"] == {"request_id": "till-request-7", "method": "POST"}
     raised = found[TASK]["exception"]["values"][0]
     assert raised["type"] == "RaiseException"

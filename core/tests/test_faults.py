@@ -60,10 +60,11 @@ def test_it_says_which_field_was_meant(body, field, named):
 @pytest.mark.parametrize(
     ("body", "field", "reason", "step"),
     [
-        ('{"reference": "toolong"}', "reference", "It must have at most 5 characters.", "Send"),
-        ('{"buyer": "x"}', "buyer", "It must have at least 2 characters.", "Send"),
+        ('{"reference": "toolong"}', "reference", "It must have at most 5 characters.",
+         "Shorten it."),
+        ('{"buyer": "x"}', "buyer", "It must have at least 2 characters.", "Send more."),
         ('{"lines": [{"item":"a"},{"item":"a"},{"item":"a"}]}', "lines",
-         "It must have at most 2 entries.", "Send"),
+         "It must have at most 2 entries.", "Shorten it."),
         ('{"country": "Kenya"}', "country", "It does not have the form of this field.",
          "Two capitals. For example KE."),
         ('{"sold_at": "yesterday"}', "sold_at", "It is not a time.", "2026-01-31T14:30:00+03:00"),
